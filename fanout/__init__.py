@@ -1,0 +1,9 @@
+"""fanout: one task in every AWS account and region, bounded, recorded, resumable.
+
+This is the face for authors of tasks; it loads no AWS library.
+"""
+
+from fanout.model.row import Row
+from fanout.tasks import Context, Task, task
+
+__all__ = ["Context", "Row", "Task", "task"]

@@ -1,0 +1,1 @@
+"""The only door to the AWS SDK: credentials, clients, accounts, regions, faults."""

@@ -1,0 +1,1 @@
+"""A generic bounded fan-out that knows no AWS."""

@@ -1,0 +1,1 @@
+"""The SQLite record of runs: one writer, many readers."""

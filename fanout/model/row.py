@@ -1,0 +1,61 @@
+"""Rows: what a task yields, and how values become text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+Row = Mapping[str, Any]
+"""One flat mapping that a task yields: column name to value."""
+
+LEADING_COLUMNS = ("account_id", "account_name", "region")
+"""The columns that every row begins with; fanout adds them."""
+
+
+def iso(moment: datetime) -> str:
+    """Write a time as ISO 8601 in UTC with a Z; a naive time is taken as UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def plain(value: Any) -> Any:
+    """Turn a value that JSON has no word for into one that it has.
+
+    :raises TypeError: if there is no faithful way.
+    """
+    match value:
+        case datetime():
+            return iso(value)
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Enum():
+            return value.value
+        case set() | frozenset():
+            return sorted(value)
+        case bytes() | bytearray():
+            import base64
+
+            return base64.b64encode(value).decode("ascii")
+        case Mapping():
+            return dict(value)
+        case PurePath():
+            return str(value)
+        case _:
+            raise TypeError(f"a row cannot hold a {type(value).__name__}")
+
+
+def to_json(value: Any) -> str:
+    """Write a value as one line of JSON.
+
+    :raises TypeError: if the value holds something that JSON cannot say.
+    :raises ValueError: if the value holds NaN or infinity, or refers to itself.
+    """
+    return json.dumps(value, default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

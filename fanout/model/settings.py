@@ -1,0 +1,90 @@
+"""What a person asked for, checked and frozen: selection, access, execution, output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+DEFAULT_ROLE = "OrganizationAccountAccessRole"
+"""The role that AWS Organizations creates in member accounts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionSettings:
+    """Which accounts and regions: terms as typed, in the grammar of `--accounts` and `--regions`."""
+
+    accounts: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    first: int | None = None
+    regions: tuple[str, ...] = ()
+    exclude_regions: tuple[str, ...] = ()
+    max_targets: int | None = None
+    org_id: str | None = None
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSettings:
+    """How to get in. `role` is None where none was named: the default role then, but not for the caller's own account.
+
+    `duration` is None where none was asked for: AWS's own default of an hour then.
+    """
+
+    profile: str | None = None
+    role: str | None = None
+    external_id: str | None = field(default=None, repr=False)
+    session_name: str | None = None
+    duration: timedelta | None = None
+    list_role: str | None = None
+    scoped: bool = True
+    self_direct: bool = False
+    allow_endpoints: tuple[str, ...] = ()
+    assume_rate: float = 50.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSettings:
+    """How much at once, how long, how often, and when to stop. Durations are seconds."""
+
+    concurrency: int = 64
+    per_account: int = 8
+    timeout: float = 900.0
+    run_timeout: float | None = None
+    call_timeout: float = 60.0
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    retries: int = 4
+    max_failures: str | None = None
+    fail_fast: bool = False
+    scp_deny_fails: bool = False
+    require_coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings:
+    """Where rows go and how they look. `format` is None where it was not named: a terminal gets a table, a pipe jsonl."""
+
+    format: str | None = None
+    out: Path | None = None
+    columns: tuple[str, ...] = ()
+    query: str | None = None
+    csv_raw: bool = False
+    progress: bool = True
+    quiet: bool = False
+    verbose: int = 0
+    log_format: str = "text"
+    summary_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that one invocation asked for. `home` is the directory of runs and cache."""
+
+    home: Path
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
+    execution: ExecutionSettings = field(default_factory=ExecutionSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+    sandbox: bool = False

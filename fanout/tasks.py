@@ -1,0 +1,331 @@
+"""The contract between fanout and the authors of tasks: @task, Task, Context and the parameters of a task."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, Protocol, overload
+
+from fanout.model.account import Account
+from fanout.model.duration import parse_duration
+from fanout.model.errors import TaskLoadError, UsageError
+from fanout.model.nearest import did_you_mean
+from fanout.model.row import Row
+
+TaskFunction = Callable[..., AsyncIterator[Row]]
+Scope = Literal["region", "account"]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_ACTION = re.compile(r"[a-zA-Z0-9-]+:[A-Za-z0-9*?]+")
+_SCALARS: tuple[type, ...] = (str, int, float, bool, Path, date, datetime, timedelta)
+
+
+class Log(Protocol):
+    """What a task may say to the person who runs it; goes to stderr, never to the rows."""
+
+    def debug(self, event: str, **fields: Any) -> Any:
+        """Say something for those who look closely (-vv)."""
+
+    def info(self, event: str, **fields: Any) -> Any:
+        """Say something of interest (-v)."""
+
+    def warning(self, event: str, **fields: Any) -> Any:
+        """Say something that a person should see."""
+
+
+class Context(Protocol):
+    """What a task gets: its own target, and clients that are bound to it."""
+
+    @property
+    def account(self) -> Account:
+        """The account: `id`, `name`, `ou_path`, `tags` (tags only where a term asked for them)."""
+
+    @property
+    def region(self) -> str:
+        """The region's name; "global" for a task of scope "account"."""
+
+    @property
+    def partition(self) -> str:
+        """The partition: aws, aws-us-gov, aws-cn, ..."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+
+    @property
+    def log(self) -> Log:
+        """A log that already knows account, region and task."""
+
+    def client(self, service: str, *, region: str | None = None) -> Any:
+        """An aiobotocore client bound to this target; cheap, and closing it closes nothing shared.
+
+        `region` is for the rare call that belongs elsewhere; default is this target's own region.
+        """
+
+    def pages(self, operation: str, key: str, *, service: str | None = None, **arguments: Any) -> AsyncIterator[Any]:
+        """Every item under `key` in all pages of an operation: `ctx.pages("describe_vpcs", "Vpcs")`.
+
+        `key` is a JMESPath expression (`"Reservations[].Instances[]"`); `service` defaults to the task's own.
+        """
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without holding a permit that other jobs could use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One option of a task: `type` is the type of one value, `multiple` says that many make a list."""
+
+    name: str
+    type: type
+    choices: tuple[str, ...] | None
+    required: bool
+    default: Any
+    multiple: bool
+    as_tuple: bool
+    help: str
+
+    @property
+    def option(self) -> str:
+        """The option on the command line, without dashes: `min_gib` is min-gib."""
+        return self.name.replace("_", "-")
+
+    def parse_one(self, text: str) -> Any:
+        """Read one value from text.
+
+        :raises UsageError: if the text is not of the parameter's type.
+        """
+        try:
+            return self._parse(text)
+        except UsageError as error:
+            raise UsageError(f"--{self.option}: {error.message}", error.hint) from None
+        except ValueError:
+            raise UsageError(f"--{self.option}: {text!r} is not a valid {self.type.__name__}") from None
+
+    def _parse(self, text: str) -> Any:
+        if self.choices is not None:
+            return self._parse_choice(text)
+        if self.type is bool:
+            return _parse_bool(text)
+        if self.type is timedelta:
+            return parse_duration(text)
+        if self.type in (date, datetime):
+            return self.type.fromisoformat(text)  # type: ignore[attr-defined]  # both have it
+        return self.type(text)
+
+    def _parse_choice(self, text: str) -> Any:
+        assert self.choices is not None
+        if text not in self.choices:
+            raise UsageError(f"{text!r} is not one of {', '.join(self.choices)}", did_you_mean(text, self.choices))
+        if issubclass(self.type, Enum):
+            return next(member for member in self.type if str(member.value) == text)
+        return self.type(text)
+
+    def collect(self, values: Sequence[Any]) -> Any:
+        """Make the parameter's value of several parsed ones."""
+        return tuple(values) if self.as_tuple else list(values)
+
+
+def _parse_bool(text: str) -> bool:
+    folded = text.strip().lower()
+    if folded in ("1", "true", "yes", "on"):
+        return True
+    if folded in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task: a named async generator of rows, and what it declares about itself.
+
+    `actions` are the IAM actions it needs (None: it does not say); `changes` says that it changes things; `scope` is
+    "region" (once per account × region) or "account" (once per account); `columns` are the columns of its rows in order,
+    or empty where they are not declared; `service` is the default of `Context.pages`.
+    """
+
+    name: str
+    function: TaskFunction
+    service: str | None = None
+    actions: tuple[str, ...] | None
+    changes: bool = False
+    scope: Scope = "region"
+    columns: tuple[str, ...] = ()
+    summary: str = ""
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    file: str = ""
+    line: int = 0
+    source: str = field(default="", compare=False)
+
+    def __call__(self, ctx: Context, **parameters: Any) -> AsyncIterator[Row]:
+        """Start the generator on one target."""
+        return self.function(ctx, **parameters)
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter of that name, if there is one."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+
+@overload
+def task(function: TaskFunction, /) -> Task: ...
+
+
+@overload
+def task(
+    *,
+    name: str | None = None,
+    service: str | None = None,
+    actions: Sequence[str] | None = None,
+    changes: bool = False,
+    scope: Scope = "region",
+    columns: Sequence[str] = (),
+) -> Callable[[TaskFunction], Task]: ...
+
+
+def task(
+    function: TaskFunction | None = None,
+    /,
+    *,
+    name: str | None = None,
+    service: str | None = None,
+    actions: Sequence[str] | None = None,
+    changes: bool = False,
+    scope: Scope = "region",
+    columns: Sequence[str] = (),
+) -> Task | Callable[[TaskFunction], Task]:
+    """Make a task of an async generator of rows.
+
+    Its first parameter is the `Context`; keyword-only parameters become options of the command line, with the types str,
+    int, float, bool, enums, Literal, lists of these, Path, date, datetime and timedelta, and help from the docstring's
+    `Args:` section.
+
+    :raises TaskLoadError: if the function is no such generator, naming file and line.
+    """
+
+    def decorate(function: TaskFunction) -> Task:
+        where = _Where.of(function)
+        chosen = name or getattr(function, "__name__", "").strip("_").replace("_", "-")
+        if not _NAME.fullmatch(chosen):
+            raise where.error(f"{chosen!r} is not a name for a task", "use lower-case words joined by dashes")
+        if scope not in ("region", "account"):
+            raise where.error(f"scope is {scope!r}", 'use "region" or "account"')
+        described = inspect.cleandoc(function.__doc__ or "")
+        return Task(
+            name=chosen,
+            function=function,
+            service=service,
+            actions=_check_actions(actions, where),
+            changes=changes,
+            scope=scope,
+            columns=tuple(columns),
+            summary=described.partition("\n")[0],
+            description=described,
+            parameters=_parameters(function, described, where),
+            file=where.file,
+            line=where.line,
+        )
+
+    return decorate if function is None else decorate(function)
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    file: str
+    line: int
+    function: str
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _Where:
+        code = getattr(function, "__code__", None)
+        name = getattr(function, "__qualname__", repr(function))
+        return cls(code.co_filename, code.co_firstlineno, name) if code else cls("?", 0, name)
+
+    def error(self, message: str, hint: str = "") -> TaskLoadError:
+        return TaskLoadError(f"{self.file}:{self.line}: task {self.function}: {message}", hint)
+
+
+def _check_actions(actions: Sequence[str] | None, where: _Where) -> tuple[str, ...] | None:
+    if actions is None:
+        return None
+    if isinstance(actions, str):
+        raise where.error("actions is a string", 'write a list: actions=["ec2:DescribeInstances"]')
+    for action in actions:
+        if not _ACTION.fullmatch(action):
+            raise where.error(f"{action!r} is not an IAM action", 'write service:Action, as in "ec2:DescribeInstances"')
+    return tuple(actions)
+
+
+def _parameters(function: TaskFunction, described: str, where: _Where) -> tuple[Parameter, ...]:
+    if not inspect.isasyncgenfunction(function):
+        raise where.error("it is not an async generator", "write `async def`, and `yield` each row")
+    first, *rest = inspect.signature(function).parameters.values() or (None,)
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if first is None or first.kind not in positional:
+        raise where.error("its first parameter must be the context", "write `async def name(ctx: Context, *, ...)`")
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError) as error:
+        raise where.error(f"its annotations cannot be resolved: {error}") from None
+    helps = _parameter_help(described)
+    return tuple(_parameter(each, hints, helps, where) for each in rest)
+
+
+def _parameter(each: inspect.Parameter, hints: Mapping[str, Any], helps: Mapping[str, str], where: _Where) -> Parameter:
+    if each.kind is not inspect.Parameter.KEYWORD_ONLY:
+        raise where.error(f"parameter {each.name} is not keyword-only", "put `*,` before it")
+    if each.name not in hints:
+        raise where.error(f"parameter {each.name} has no type", f"write `{each.name}: str`, for example")
+    shape = _shape(hints[each.name])
+    if shape is None:
+        allowed = "str, int, float, bool, an Enum, Literal, Path, date, datetime, timedelta, or a list of these"
+        raise where.error(f"the type of parameter {each.name} cannot be read from a command line", f"use {allowed}")
+    one, choices, multiple, as_tuple = shape
+    required = each.default is inspect.Parameter.empty
+    return Parameter(
+        name=each.name,
+        type=one,
+        choices=choices,
+        required=required,
+        default=None if required else each.default,
+        multiple=multiple,
+        as_tuple=as_tuple,
+        help=helps.get(each.name, ""),
+    )
+
+
+def _shape(hint: Any) -> tuple[type, tuple[str, ...] | None, bool, bool] | None:
+    """What a type hint asks for: the type of one value, its choices, whether there are many, whether as a tuple."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        inner = [argument for argument in arguments if argument is not types.NoneType]
+        return _shape(inner[0]) if len(inner) == 1 else None
+    if origin in (list, Sequence) or (origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis):
+        one = _shape(arguments[0])
+        return (one[0], one[1], True, origin is not list) if one and not one[2] else None
+    if origin is Literal:
+        kinds = {type(argument) for argument in arguments}
+        return (kinds.pop(), tuple(str(a) for a in arguments), False, False) if kinds in ({str}, {int}) else None
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint, tuple(str(member.value) for member in hint), False, False
+    return (hint, None, False, False) if hint in _SCALARS else None
+
+
+def _parameter_help(described: str) -> dict[str, str]:
+    """The help of each parameter, from `Args:` sections or `:param name:` lines."""
+    found: dict[str, str] = {
+        name: " ".join(text.split()) for name, text in re.findall(r"^:param (\w+):(.*(?:\n[ \t]+.*)*)", described, re.M)
+    }
+    section = re.search(r"^(?:Args|Arguments|Parameters):\n((?:[ \t]+.*\n?|\n)+)", described, re.M)
+    if section:
+        body = inspect.cleandoc("\n" + section.group(1))
+        entries = re.findall(r"^(\w+)(?: \([^)]*\))?:(.*(?:\n[ \t]+.*)*)", body, re.M)
+        found |= {name: " ".join(text.split()) for name, text in entries}
+    return found

@@ -1,0 +1,1 @@
+"""Public doubles: a fake context for task authors, and a local AWS endpoint."""

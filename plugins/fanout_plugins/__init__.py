@@ -1,0 +1,1 @@
+"""The tasks that ship with fanout; they import `fanout` and nothing deeper."""
