@@ -116,9 +116,10 @@ class Parameter:
             return _parse_bool(text)
         if self.type is timedelta:
             return parse_duration(text)
-        if self.type in (date, datetime):
-            return self.type.fromisoformat(text)  # type: ignore[attr-defined]  # both have it
-        return self.type(text)
+        if issubclass(self.type, date):
+            return self.type.fromisoformat(text)
+        build: Callable[[str], Any] = self.type
+        return build(text)
 
     def _parse_choice(self, text: str) -> Any:
         assert self.choices is not None
@@ -321,11 +322,12 @@ def _shape(hint: Any) -> tuple[type, tuple[str, ...] | None, bool, bool] | None:
 def _parameter_help(described: str) -> dict[str, str]:
     """The help of each parameter, from `Args:` sections or `:param name:` lines."""
     found: dict[str, str] = {
-        name: " ".join(text.split()) for name, text in re.findall(r"^:param (\w+):(.*(?:\n[ \t]+.*)*)", described, re.M)
+        name: " ".join(text.split())
+        for name, text in re.findall(r"^:param (\w+):(.*(?:\n[ \t]+.*)*)", described, re.MULTILINE)
     }
-    section = re.search(r"^(?:Args|Arguments|Parameters):\n((?:[ \t]+.*\n?|\n)+)", described, re.M)
+    section = re.search(r"^(?:Args|Arguments|Parameters):\n((?:[ \t]+.*\n?|\n)+)", described, re.MULTILINE)
     if section:
         body = inspect.cleandoc("\n" + section.group(1))
-        entries = re.findall(r"^(\w+)(?: \([^)]*\))?:(.*(?:\n[ \t]+.*)*)", body, re.M)
+        entries = re.findall(r"^(\w+)(?: \([^)]*\))?:(.*(?:\n[ \t]+.*)*)", body, re.MULTILINE)
         found |= {name: " ".join(text.split()) for name, text in entries}
     return found

@@ -88,3 +88,12 @@ class Settings:
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who the source credentials belong to, as sts:GetCallerIdentity says."""
+
+    account_id: str
+    arn: str
+    partition: str
