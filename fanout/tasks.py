@@ -6,12 +6,12 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from fanout.model.account import Account
 from fanout.model.duration import parse_duration
@@ -24,6 +24,7 @@ Scope = Literal["region", "account"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _ACTION = re.compile(r"[a-zA-Z0-9-]+:[A-Za-z0-9*?]+")
+_PARAMETER_HELP = re.compile(r"^(?=:param |(?:Args|Arguments|Parameters):$)", re.MULTILINE)
 _SCALARS: tuple[type, ...] = (str, int, float, bool, Path, date, datetime, timedelta)
 
 
@@ -79,6 +80,14 @@ class Context(Protocol):
         """Wait without holding a permit that other jobs could use."""
 
 
+@runtime_checkable
+class Parsed(Protocol):
+    """A type of an author's own that an option can have: a class with a classmethod `parse`, which reads its `str()`."""
+
+    def parse(self, text: str, /) -> Any:
+        """Read one value; a ValueError's text is what the person who typed it gets to see."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """One option of a task: `type` is the type of one value, `multiple` says that many make a list."""
@@ -106,12 +115,16 @@ class Parameter:
             return self._parse(text)
         except UsageError as error:
             raise UsageError(f"--{self.option}: {error.message}", error.hint) from None
-        except ValueError:
-            raise UsageError(f"--{self.option}: {text!r} is not a valid {self.type.__name__}") from None
+        except ValueError as error:
+            own_words = str(error) if isinstance(self.type, Parsed) else ""
+            what = own_words or f"{text!r} is not a valid {self.type.__name__}"
+            raise UsageError(f"--{self.option}: {what}") from None
 
     def _parse(self, text: str) -> Any:
         if self.choices is not None:
             return self._parse_choice(text)
+        if isinstance(self.type, Parsed):
+            return self.type.parse(text)
         if self.type is bool:
             return _parse_bool(text)
         if self.type is timedelta:
@@ -127,11 +140,18 @@ class Parameter:
             raise UsageError(f"{text!r} is not one of {', '.join(self.choices)}", did_you_mean(text, self.choices))
         if issubclass(self.type, Enum):
             return next(member for member in self.type if str(member.value) == text)
-        return self.type(text)
+        build: Callable[[str], Any] = self.type
+        return build(text)
 
     def collect(self, values: Sequence[Any]) -> Any:
         """Make the parameter's value of several parsed ones."""
         return tuple(values) if self.as_tuple else list(values)
+
+    def plain(self, value: Any) -> Any:
+        """A value as it would be typed, ready for JSON: text, true or false, a list of texts, or null."""
+        if self.multiple and value is not None:
+            return [_as_typed(each) for each in value]
+        return value if value is None or isinstance(value, bool) else _as_typed(value)
 
 
 def _parse_bool(text: str) -> bool:
@@ -143,13 +163,23 @@ def _parse_bool(text: str) -> bool:
     raise ValueError(text)
 
 
+def _as_typed(value: Any) -> str:
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():f}s"
+    if isinstance(value, Enum):
+        return str(value.value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task: a named async generator of rows, and what it declares about itself.
 
     `actions` are the IAM actions it needs (None: it does not say); `changes` says that it changes things; `scope` is
     "region" (once per account × region) or "account" (once per account); `columns` are the columns of its rows in order,
-    or empty where they are not declared; `service` is the default of `Context.pages`.
+    or empty where they are not declared; `summary` is the docstring's first line, `description` all of it but for the
+    parameters; `service` is the default of `Context.pages`. `source` is set by whoever found
+    the task: a distribution and version, or `path/to/file.py:name`.
     """
 
     name: str
@@ -205,8 +235,8 @@ def task(
     """Make a task of an async generator of rows.
 
     Its first parameter is the `Context`; keyword-only parameters become options of the command line, with the types str,
-    int, float, bool, enums, Literal, lists of these, Path, date, datetime and timedelta, and help from the docstring's
-    `Args:` section.
+    int, float, bool, Path, date, datetime, timedelta, enums, Literal, any class with a classmethod `parse(text)`, and
+    lists of these; help comes from the docstring's `Args:` section.
 
     :raises TaskLoadError: if the function is no such generator, naming file and line.
     """
@@ -226,9 +256,9 @@ def task(
             actions=_check_actions(actions, where),
             changes=changes,
             scope=scope,
-            columns=tuple(columns),
+            columns=_check_columns(columns, where),
             summary=described.partition("\n")[0],
-            description=described,
+            description=_PARAMETER_HELP.split(described)[0].rstrip(),
             parameters=_parameters(function, described, where),
             file=where.file,
             line=where.line,
@@ -245,7 +275,7 @@ class _Where:
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> _Where:
-        code = getattr(function, "__code__", None)
+        code = getattr(inspect.unwrap(function), "__code__", None)
         name = getattr(function, "__qualname__", repr(function))
         return cls(code.co_filename, code.co_firstlineno, name) if code else cls("?", 0, name)
 
@@ -264,6 +294,14 @@ def _check_actions(actions: Sequence[str] | None, where: _Where) -> tuple[str, .
     return tuple(actions)
 
 
+def _check_columns(columns: Sequence[str], where: _Where) -> tuple[str, ...]:
+    if isinstance(columns, str):
+        raise where.error("columns is a string", 'write a list: columns=["instance_id"]')
+    if len(set(columns)) < len(columns):
+        raise where.error("columns names one twice", "name each column once")
+    return tuple(columns)
+
+
 def _parameters(function: TaskFunction, described: str, where: _Where) -> tuple[Parameter, ...]:
     if not inspect.isasyncgenfunction(function):
         raise where.error("it is not an async generator", "write `async def`, and `yield` each row")
@@ -271,22 +309,35 @@ def _parameters(function: TaskFunction, described: str, where: _Where) -> tuple[
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if first is None or first.kind not in positional:
         raise where.error("its first parameter must be the context", "write `async def name(ctx: Context, *, ...)`")
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError) as error:
-        raise where.error(f"its annotations cannot be resolved: {error}") from None
+    hints = _hints(function, {each.name for each in rest}, where)
     helps = _parameter_help(described)
     return tuple(_parameter(each, hints, helps, where) for each in rest)
+
+
+def _hints(function: TaskFunction, names: Collection[str], where: _Where) -> Mapping[str, Any]:
+    """The types of the options alone: what else is annotated may be imported under TYPE_CHECKING."""
+    unwrapped = inspect.unwrap(function)
+    try:
+        written = {name: hint for name, hint in unwrapped.__annotations__.items() if name in names}
+        return typing.get_type_hints(types.SimpleNamespace(__annotations__=written), unwrapped.__globals__)
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
+        hint = "import the types of options outside `if TYPE_CHECKING:`"
+        raise where.error(f"its annotations cannot be resolved: {error}", hint) from None
 
 
 def _parameter(each: inspect.Parameter, hints: Mapping[str, Any], helps: Mapping[str, str], where: _Where) -> Parameter:
     if each.kind is not inspect.Parameter.KEYWORD_ONLY:
         raise where.error(f"parameter {each.name} is not keyword-only", "put `*,` before it")
+    if each.name.strip("_") != each.name:
+        raise where.error(f"parameter {each.name} is not a name for an option", "drop the outer underscores")
     if each.name not in hints:
         raise where.error(f"parameter {each.name} has no type", f"write `{each.name}: str`, for example")
     shape = _shape(hints[each.name])
     if shape is None:
-        allowed = "str, int, float, bool, an Enum, Literal, Path, date, datetime, timedelta, or a list of these"
+        allowed = (
+            "str, int, float, bool, an Enum, Literal, Path, date, datetime, timedelta, a class with a classmethod "
+            "`parse(text)`, or a list of these"
+        )
         raise where.error(f"the type of parameter {each.name} cannot be read from a command line", f"use {allowed}")
     one, choices, multiple, as_tuple = shape
     required = each.default is inspect.Parameter.empty
@@ -316,7 +367,8 @@ def _shape(hint: Any) -> tuple[type, tuple[str, ...] | None, bool, bool] | None:
         return (kinds.pop(), tuple(str(a) for a in arguments), False, False) if kinds in ({str}, {int}) else None
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint, tuple(str(member.value) for member in hint), False, False
-    return (hint, None, False, False) if hint in _SCALARS else None
+    readable = hint in _SCALARS or (isinstance(hint, type) and inspect.ismethod(getattr(hint, "parse", None)))
+    return (hint, None, False, False) if readable else None
 
 
 def _parameter_help(described: str) -> dict[str, str]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from fanout.model.account import Account
 from fanout.model.job import Job, Verdict
-from fanout.model.row import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,11 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True)
 class RowsYielded:
-    """Some rows of an attempt, in order."""
+    """Some rows of an attempt, in order, each as one line of JSON (`fanout.model.row.to_json`)."""
 
     job: Job
     attempt: int
-    rows: tuple[Row, ...]
+    rows: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

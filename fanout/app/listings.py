@@ -1,0 +1,129 @@
+"""What a selection resolves to: accounts, and regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fanout.app.planning import fallback_notes, own_regions, select_regions
+from fanout.app.streams import Streams
+from fanout.app.world import World, open_world, single_errors
+from fanout.aws.accounts import Selection, select_accounts
+from fanout.aws.entrance import Entrance, OwnSlot, access_fault
+from fanout.aws.organization import for_each
+from fanout.model.account import Account
+from fanout.model.policy import FANOUT_ACTIONS, session_policy
+from fanout.model.retry import Backoff
+from fanout.model.settings import DEFAULT_ROLE, Settings
+
+ACCOUNT_COLUMNS = ("account_id", "account_name", "state", "ou_path", "tags", "management", "skipped", "entered_as")
+REGION_COLUMNS = ("account_id", "account_name", "region", "note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Rows to print, their columns, and lines for people. `failed` says that something could not be told."""
+
+    rows: Sequence[Mapping[str, Any]]
+    columns: Sequence[str]
+    notes: Sequence[str] = ()
+    failed: bool = False
+
+
+async def accounts_listing(settings: Settings, streams: Streams) -> Listing:
+    """The accounts of a selection, those that would be skipped among them.
+
+    :raises FanoutError: as `fanout run` would.
+    """
+    with single_errors():
+        async with open_world(settings) as world:
+            selection = await select_accounts(settings.selection, world.source(streams, changes=False))
+            rows = [_account_row(world, account, None) for account in selection.accounts]
+            rows += [_account_row(world, account, reason) for account, reason in selection.skipped]
+            return Listing(rows=rows, columns=ACCOUNT_COLUMNS, notes=selection.notes)
+    raise AssertionError("unreachable")
+
+
+def _account_row(world: World, account: Account, reason: str | None) -> dict[str, Any]:
+    role = account.role or world.settings.access.role or DEFAULT_ROLE
+    way = "caller" if account.direct else f"profile {account.profile}" if account.profile else f"role {role}"
+    return {
+        "account_id": account.id,
+        "account_name": account.name,
+        "state": account.state,
+        "ou_path": account.ou_path,
+        "tags": dict(account.tags),
+        "management": account.management,
+        "skipped": reason,
+        "entered_as": None if reason else way,
+    }
+
+
+async def regions_listing(settings: Settings, streams: Streams) -> Listing:
+    """The regions of each account of a selection; accounts are entered only where `enabled` asks for it.
+
+    :raises FanoutError: as `fanout run` would.
+    """
+    with single_errors():
+        async with open_world(settings) as world:
+            regions = select_regions(world)
+            selection = await select_accounts(settings.selection, world.source(streams, changes=False))
+            entrance = _entrance(world, regions)
+            found, failures = await _regions(world, entrance, selection)
+            rows = [row for account in selection.accounts for row in _region_rows(account, found, failures)]
+            notes = [*selection.notes, *fallback_notes(entrance)]
+            return Listing(rows=rows, columns=REGION_COLUMNS, notes=notes, failed=bool(failures))
+    raise AssertionError("unreachable")
+
+
+def _entrance(world: World, regions: Any) -> Entrance:
+    access = world.settings.access
+    return Entrance(
+        clients=world.clients,
+        provider=world.provider,
+        hub=world.hub,
+        caller=world.caller,
+        partition=world.partition,
+        access=access,
+        home_region=world.home_region,
+        run_id="regions",
+        policy=session_policy(FANOUT_ACTIONS),
+        allowed=None,
+        call_timeout=world.settings.execution.call_timeout,
+        regions=regions,
+        once=world.once,
+        patient=world.patient,
+    )
+
+
+async def _regions(
+    world: World, entrance: Entrance, selection: Selection
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Each account's regions, and for accounts that could not be asked the reason."""
+    found: dict[str, tuple[str, ...]] = {}
+    failures: dict[str, str] = {}
+
+    async def ask(account: Account) -> None:
+        known = own_regions(world, account, entrance.regions)
+        if known is not None:
+            found[account.id] = known
+            return
+        slot = OwnSlot(Backoff(retries=world.settings.execution.retries))
+        try:
+            found[account.id] = await entrance.enter(account, slot) or ()
+        except Exception as error:
+            fault = access_fault(error)
+            failures[account.id] = f"{fault.code}: {fault.message}"
+
+    await for_each(selection.accounts, world.settings.execution.concurrency, ask)
+    return found, failures
+
+
+def _region_rows(
+    account: Account, found: Mapping[str, tuple[str, ...]], failures: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    first = {"account_id": account.id, "account_name": account.name}
+    if account.id in failures:
+        return [{**first, "region": None, "note": failures[account.id]}]
+    return [{**first, "region": region, "note": None} for region in found[account.id]]

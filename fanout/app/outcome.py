@@ -1,0 +1,31 @@
+"""What a run's end means for scripts and for the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fanout.model.summary import Summary
+
+INTERRUPTED, TERMINATED = 130, 143
+FAILURE_LIMIT, NOTHING_OK, SOME_FAILED = 5, 4, 3
+
+
+def exit_code(summary: Summary, require_coverage: float | None = None) -> int:
+    """The exit code of a run, as the command line's contract has it. `require_coverage` is a share from 0 to 1."""
+    coverage = summary.coverage
+    if summary.why == "interrupted":
+        return INTERRUPTED
+    if summary.why == "terminated":
+        return TERMINATED
+    if summary.why == "failure-limit":
+        return FAILURE_LIMIT
+    bad = coverage.failed + coverage.unknown
+    if bad and not coverage.ok + coverage.changed:
+        return NOTHING_OK
+    short = require_coverage is not None and coverage.share < require_coverage
+    return SOME_FAILED if bad or coverage.unreached or short else 0
+
+
+def next_steps(summary: Summary) -> Sequence[str]:
+    """Commands worth typing after a run."""
+    return (f"fanout runs show {summary.run_id}", f"fanout runs export {summary.run_id} -o csv")

@@ -1,0 +1,79 @@
+"""Past runs: listing, showing, exporting, deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fanout.app.output import open_output
+from fanout.app.streams import Streams
+from fanout.ledger import history
+from fanout.ledger.reader import Cursor, LedgerReader
+from fanout.model.settings import Settings
+from fanout.model.summary import Summary
+from fanout.sinks.sink import SinkClosed
+
+PAGE = 500
+
+
+def runs_listing(settings: Settings) -> list[dict[str, Any]]:
+    """One mapping a run, the newest first."""
+    return [_line(entry) for entry in history.list_runs(settings.home)]
+
+
+def _line(entry: history.RunEntry) -> dict[str, Any]:
+    coverage = entry.coverage
+    return {
+        "run_id": entry.id,
+        "task": entry.task,
+        "status": entry.status,
+        "created": entry.created,
+        "ended": entry.ended,
+        "selected": coverage.selected if coverage else None,
+        "ok": coverage.ok if coverage else None,
+        "changed": coverage.changed if coverage else None,
+        "failed": coverage.failed if coverage else None,
+        "skipped": coverage.skipped if coverage else None,
+        "unknown": coverage.unknown if coverage else None,
+        "unreached": coverage.unreached if coverage else None,
+        "error": entry.error or None,
+    }
+
+
+def run_summary(settings: Settings, reference: str) -> Summary:
+    """The summary of a past run: an id, a unique prefix, or "last".
+
+    :raises LedgerError: if there is no such run, or it cannot be read.
+    """
+    return LedgerReader(history.find_run(settings.home, reference)).summary()
+
+
+def export(settings: Settings, reference: str, streams: Streams, *, partial: bool = False) -> None:
+    """Write a past run's rows in any output format; `partial` adds those of jobs that did not end well.
+
+    :raises LedgerError: if there is no such run, or it cannot be read.
+    """
+    reader = LedgerReader(history.find_run(settings.home, reference))
+    sink = open_output(settings.output, streams, declared=reader.header().columns)
+    cursor = Cursor.start
+    try:
+        while True:
+            rows, cursor = reader.rows_after(cursor, PAGE, partial=partial)
+            if rows:
+                sink.write(rows)
+            if len(rows) < PAGE:
+                break
+        sink.close(complete=True)
+    except SinkClosed:
+        return
+    for note in sink.notes:
+        streams.stderr.write(f"fanout: {note}\n")
+
+
+def delete_run(settings: Settings, reference: str) -> str:
+    """Delete a past run; returns its id.
+
+    :raises LedgerError: if there is no such run, or it is being written.
+    """
+    path = history.find_run(settings.home, reference)
+    history.delete_run(settings.home, path.stem)
+    return path.stem

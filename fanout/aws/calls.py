@@ -1,0 +1,105 @@
+"""One AWS call: leased credentials, a deadline, a check of the answer, and another try where that is safe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from fanout.aws.faults import classify, failed
+from fanout.aws.lease import SIGNING, Lease, Lender
+from fanout.model.fault import NOT_EXECUTED, RETRYABLE, Fault, FaultKind, Stage
+from fanout.model.operations import action_of, reads
+from fanout.model.policy import allows
+from fanout.model.slot import Slot
+
+Send = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What ties a client to one target. `timeout` is the deadline of one call in seconds.
+
+    `allowed` are the actions that the bound client itself keeps to, where no session policy does; None: it does not.
+    """
+
+    lender: Lender
+    slot: Slot
+    timeout: float
+    region: str = ""
+    allowed: tuple[str, ...] | None = None
+    stage: Stage = Stage.CALL
+
+    async def presign(self, generate: Callable[[], Awaitable[Any]]) -> Any:
+        """Sign something without sending it."""
+        token = SIGNING.set(await self.lender.lease())
+        try:
+            return await generate()
+        finally:
+            SIGNING.reset(token)
+
+    async def call(self, send: Send, service: str, operation: str, params: dict[str, Any]) -> Any:
+        """Carry out one operation, trying again where the engine's policy says so.
+
+        :raises CallFailed: for faults that are not an answer of AWS.
+        :raises botocore.exceptions.ClientError: as the SDK does.
+        """
+        self._check_allowed(service, operation)
+        reading, tried, renewed = reads(operation), 0, False
+        while True:
+            lease = await self.lender.lease()
+            try:
+                return await self._once(lease, send, service, operation, params)
+            except Exception as error:
+                fault = classify(error, self.stage)
+                if fault.kind is FaultKind.EXPIRED and not renewed:
+                    self.lender.distrust(lease)
+                    renewed = True
+                elif await self.slot.retry(fault, tried, reads=reading):
+                    tried += 1
+                else:
+                    self._note_lost(fault, reading)
+                    raise
+
+    async def _once(self, lease: Lease, send: Send, service: str, operation: str, params: dict[str, Any]) -> Any:
+        self.slot.called()
+        patience = min(self.timeout, lease.remaining(time.monotonic()))
+        token = SIGNING.set(lease)
+        try:
+            with anyio.fail_after(patience):
+                answer = await send(operation, params)
+        except TimeoutError:
+            what = f"{service}:{operation} gave no answer within {patience:.1f}s"
+            raise failed(FaultKind.TIMEOUT, "CallTimeout", what, stage=self.stage) from None
+        finally:
+            SIGNING.reset(token)
+        self._check_answer(answer, service, operation)
+        return answer
+
+    def _check_answer(self, answer: Any, service: str, operation: str) -> None:
+        """Refuse an answer without a request id: every service of AWS gives one, a captive portal does not."""
+        if not isinstance(answer, dict):
+            return
+        about = answer.get("ResponseMetadata", {})
+        if not (about.get("RequestId") or about.get("HostId")):
+            what = f"{service}:{operation} was answered with success but no request id, so not by AWS"
+            raise failed(FaultKind.MALFORMED_RESPONSE, "NoRequestId", what, stage=self.stage)
+
+    def _check_allowed(self, service: str, operation: str) -> None:
+        if self.allowed is None or allows(action_of(service, operation), self.allowed):
+            return
+        action = action_of(service, operation)
+        raise failed(
+            FaultKind.DENIED_BY_SCOPE,
+            "OutsideDeclaredActions",
+            f"{action} is not among the task's declared actions, and these credentials cannot be scoped by AWS",
+            stage=self.stage,
+            hint=f"declare {action} in the task's actions=[...], or use --no-scope",
+        )
+
+    def _note_lost(self, fault: Fault, reading: bool) -> None:
+        if not reading and fault.kind in RETRYABLE and fault.kind not in NOT_EXECUTED:
+            self.slot.lost()

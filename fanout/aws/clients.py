@@ -1,0 +1,217 @@
+"""Shared clients, one per service and region, and the bound ones that tasks hold."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.exceptions import BotoCoreError, UnknownServiceError
+from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
+
+from fanout.aws.calls import Binding
+from fanout.aws.lease import SigningProvider
+from fanout.aws.transport import Transport
+from fanout.model.errors import UsageError
+from fanout.model.nearest import did_you_mean
+
+ACCOUNT_BOUND = frozenset({"timestream-query", "timestream-write"})
+"""Services whose clients remember an account's endpoints (endpoint discovery): they get a client per account."""
+
+EXPRESS_SUFFIX = "--x-s3"
+"""How names of S3 Express buckets end; their sessions are remembered by bucket alone, whoever opened them."""
+
+Endpoints = Callable[[str, str], str | None]
+"""Service and region to an endpoint URL, or None for the usual one."""
+
+
+def parse_timestamp(value: Any) -> datetime:
+    """Read a timestamp as AWS writes it; botocore's own parser (dateutil) costs 40 % of a DescribeInstances answer."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    parsed: datetime = DEFAULT_TIMESTAMP_PARSER(value)
+    return parsed
+
+
+class Clients:
+    """Makes each shared client once, and binds it to targets. Needs a running event loop."""
+
+    def __init__(
+        self,
+        session: AioSession,
+        transport: Transport,
+        *,
+        allow_endpoints: tuple[str, ...] = (),
+        endpoints: Endpoints | None = None,
+        user_agent: str = "",
+    ) -> None:
+        self._session = session
+        self._allow_endpoints = allow_endpoints
+        self._endpoints = endpoints
+        self._shared: dict[tuple[str, str, str], Any] = {}
+        self._bound: dict[type, Any] = {}
+        self._config = AioConfig(
+            http_session_cls=transport.session_class(),
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            account_id_endpoint_mode="disabled",
+            endpoint_discovery_enabled=None,
+            parameter_validation=True,
+            user_agent_extra=user_agent or None,
+            defaults_mode="standard" if session.get_config_variable("defaults_mode") == "auto" else None,
+        )
+        # clients that botocore's own chain creates (a profile's AssumeRole, SSO) send through the same transport
+        session.set_default_client_config(AioConfig(http_session_cls=transport.session_class()))
+        session.register_component("credential_provider", SigningProvider())
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_timestamp)
+
+    def bound(self, service: str, region: str, binding: Binding, account_id: str = "") -> Any:
+        """A client of the full aiobotocore surface that signs as the binding says, whatever coroutine uses it.
+
+        :raises UsageError: if the service is unknown, or its endpoint is not allowed.
+        """
+        shared = self._client(service, region, account_id if service in ACCOUNT_BOUND else "")
+        bound_class: Any = self._bound.get(type(shared))
+        if bound_class is None:
+            self._bound[type(shared)] = bound_class = _bind_class(type(shared))
+        client = bound_class.__new__(bound_class)
+        client.__dict__.update(shared.__dict__)
+        client.__dict__["_fanout"] = _Tie(binding, lambda: self._client(service, region, account_id))
+        return client
+
+    def _client(self, service: str, region: str, account_id: str) -> Any:
+        key = (service, region, account_id)
+        client = self._shared.get(key)
+        if client is None:
+            client = self._shared[key] = self._create(service, region)
+        return client
+
+    def _create(self, service: str, region: str) -> Any:
+        url = self._endpoint_url(service, region)
+        # the public create_client wraps this in a context manager that would close what is shared
+        creation = self._session._create_client(service, region, endpoint_url=url, config=self._config)  # noqa: SLF001
+        try:
+            return _without_waiting(creation)
+        except UnknownServiceError:
+            known = self._session.get_available_services()
+            raise UsageError(f"AWS has no service {service!r}", did_you_mean(service, known)) from None
+        except (BotoCoreError, ValueError) as error:
+            raise UsageError(f"no client for {service} in {region}: {error}") from error
+
+    def _endpoint_url(self, service: str, region: str) -> str | None:
+        url = self._endpoints(service, region) if self._endpoints else None
+        url = url or self._configured_url(service)
+        if url is not None:
+            check_endpoint(url, self._allow_endpoints)
+        return url
+
+    def _configured_url(self, service: str) -> str | None:
+        if self._session.get_config_variable("ignore_configured_endpoint_urls"):
+            return None
+        provider = ConfiguredEndpointProvider(
+            full_config=self._session.full_config,
+            scoped_config=self._session.get_scoped_config(),
+            client_name=service,
+            environ=os.environ,
+        )
+        url: str | None = provider.provide()
+        return url
+
+
+def check_endpoint(url: str, allowed: tuple[str, ...]) -> None:
+    """Refuse an endpoint that is neither on this machine nor allowed by name: it would receive signed requests.
+
+    :raises UsageError: naming the endpoint and the option that allows it.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    if parts.scheme in ("http", "https") and (host in ("localhost", "::1") or _is_loopback(host)):
+        return
+    if any(url.rstrip("/") == each.rstrip("/") or host == each.lower() for each in allowed):
+        return
+    raise UsageError(
+        f"the configured endpoint {parts.scheme}://{host} is not one that AWS's own configuration gives",
+        f"if you trust it with signed requests and data, add --allow-endpoint {host or url!r}",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    parts = host.split(".")
+    return len(parts) == 4 and parts[0] == "127" and all(part.isdecimal() for part in parts)
+
+
+def _without_waiting(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that never has anything to wait for; client creation is one, so `ctx.client()` is a plain call."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    coroutine.close()
+    raise RuntimeError("creating a client waited for something")
+
+
+class _Tie:
+    """Connects a bound client with its binding, and with a client of the account's own where one is needed."""
+
+    __slots__ = ("binding", "dedicated")
+
+    def __init__(self, binding: Binding, dedicated: Callable[[], Any]) -> None:
+        self.binding = binding
+        self.dedicated = dedicated
+
+
+def _bind_class(client_class: type) -> type:
+    """A subclass whose every way to sign goes through the binding, and which closes nothing."""
+    attributes: dict[str, Any] = {
+        "_make_api_call": _make_api_call,
+        "close": _close_nothing,
+        "__aenter__": _enter_nothing,
+        "__aexit__": _exit_nothing,
+        "__repr__": lambda self: f"<{client_class.__name__} client bound to {self._fanout.binding.lender!r}>",
+    }
+    for name, method in inspect.getmembers(client_class, inspect.isfunction):
+        if name.startswith("generate_"):
+            attributes[name] = _presigning(method)
+    return type(client_class.__name__, (client_class,), attributes)
+
+
+async def _make_api_call(self: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
+    tie: _Tie = self._fanout
+    source: Any = tie.dedicated() if _is_express(api_params) else super(type(self), self)
+    service = self._service_model.signing_name
+    return await tie.binding.call(source._make_api_call, service, operation_name, api_params)  # noqa: SLF001  # this is the override
+
+
+def _is_express(params: Mapping[str, Any]) -> bool:
+    bucket = params.get("Bucket")
+    return isinstance(bucket, str) and bucket.endswith(EXPRESS_SUFFIX)
+
+
+def _presigning(method: Callable[..., Any]) -> Callable[..., Any]:
+    async def presign(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await self._fanout.binding.presign(lambda: method(self, *args, **kwargs))
+
+    presign.__name__, presign.__doc__ = method.__name__, method.__doc__
+    return presign
+
+
+async def _close_nothing(_self: Any) -> None:
+    """Close nothing: connections belong to all targets."""
+
+
+async def _enter_nothing(self: Any) -> Any:
+    return self
+
+
+async def _exit_nothing(self: Any, *_exc: object) -> None:
+    await _close_nothing(self)

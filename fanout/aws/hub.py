@@ -1,0 +1,168 @@
+"""The source credentials: botocore's own chain, resolved once, and who they belong to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import anyio
+from aiobotocore.credentials import AioCredentials, create_credential_resolver
+from aiobotocore.session import AioSession
+from botocore import exceptions as sdk
+from botocore.credentials import ReadOnlyCredentials
+
+from fanout.aws.calls import Binding
+from fanout.aws.clients import Clients
+from fanout.aws.credentials import refresh_window
+from fanout.aws.faults import CallFailed, classify, failed
+from fanout.aws.lease import Lease
+from fanout.model.errors import AccessError, UsageError
+from fanout.model.fault import FaultKind, Stage
+from fanout.model.nearest import did_you_mean
+from fanout.model.settings import Caller
+from fanout.model.slot import Slot
+
+NO_CREDENTIALS_HINT = (
+    "fanout finds them as the AWS CLI does: AWS_* variables, --profile or AWS_PROFILE, SSO (`aws sso login`), "
+    "a container's or an instance's role; `aws sts get-caller-identity` should work"
+)
+
+
+def open_session(profile: str | None) -> AioSession:
+    """A session on the person's own AWS configuration.
+
+    :raises UsageError: if the profile does not exist, or a configuration file cannot be read.
+    """
+    session = AioSession(profile=profile)
+    session.user_agent_name = "fanout"
+    try:
+        profiles = session.full_config.get("profiles", {})
+        named = session.profile
+        if named is not None and named not in profiles:
+            hint = did_you_mean(named, profiles) or f"there are: {', '.join(sorted(profiles)) or 'none'}"
+            raise UsageError(f"the profile {named!r} does not exist", hint)
+    except sdk.ConfigParseError as error:
+        raise UsageError(f"the AWS configuration cannot be read: {error}") from None
+    return session
+
+
+def configured_region(session: AioSession) -> str | None:
+    """The region that the person set: AWS_REGION (as the AWS CLI v2 and most SDKs read it), else as botocore does."""
+    return os.environ.get("AWS_REGION") or session.get_config_variable("region")
+
+
+class HubLender:
+    """Lends the source credentials; renews them once for all who wait, and only when they end soon."""
+
+    def __init__(self, session: AioSession, clock: Callable[[], float] = time.monotonic) -> None:
+        self._session = session
+        self._clock = clock
+        self._lock = anyio.Lock()
+        self._credentials: Any = None
+        self._lease: Lease | None = None
+        self._renew_at = float("-inf")
+        self.account_id = ""
+
+    def __repr__(self) -> str:
+        return "<the caller's own credentials>"
+
+    async def lease(self) -> Lease:
+        """The source credentials.
+
+        :raises CallFailed: if there are none or they have expired.
+        """
+        if self._lease is None or self._clock() >= self._renew_at:
+            async with self._lock:
+                if self._lease is None or self._clock() >= self._renew_at:
+                    await self._renew()
+        assert self._lease is not None
+        return self._lease
+
+    def distrust(self, lease: Lease) -> None:
+        """Ask the chain again before the next use, where it can give anything new."""
+        if lease is self._lease and lease.expires is not None:
+            self._lease = None
+
+    async def _renew(self) -> None:
+        try:
+            if self._credentials is None:
+                self._credentials = await self._resolve()
+            keys = await self._credentials.get_frozen_credentials()
+        except CallFailed:
+            raise
+        except Exception as error:
+            raise CallFailed(classify(error, Stage.ACCESS)) from None
+        now = self._clock()
+        left = self._left()
+        if left is not None and left <= 0:
+            raise failed(FaultKind.EXPIRED, "HubExpired", "the source credentials have expired", stage=Stage.ACCESS)
+        expires = None if left is None else now + left
+        self._lease = Lease(keys=_read_only(keys), account_id=self.account_id, expires=expires)
+        self._renew_at = float("inf") if left is None else now + left - refresh_window(left)
+
+    async def _resolve(self) -> AioCredentials:
+        found = await create_credential_resolver(self._session).load_credentials()
+        if found is None:
+            raise failed(
+                FaultKind.DENIED,
+                "NoCredentials",
+                "no AWS credentials were found",
+                stage=Stage.ACCESS,
+                hint=NO_CREDENTIALS_HINT,
+            )
+        return found
+
+    def _left(self) -> float | None:
+        """Seconds until the credentials end; None where they say nothing."""
+        expiry: datetime | None = getattr(self._credentials, "_expiry_time", None)
+        return None if expiry is None else (expiry - datetime.now(timezone.utc)).total_seconds()
+
+
+def _read_only(keys: Any) -> ReadOnlyCredentials:
+    return ReadOnlyCredentials(keys.access_key, keys.secret_key, keys.token, getattr(keys, "account_id", None))
+
+
+async def identify(clients: Clients, lender: HubLender, region: str, slot: Slot, timeout: float) -> Caller:
+    """Ask STS whose the source credentials are.
+
+    :raises AccessError: if there are none, they have expired, or STS cannot be asked.
+    """
+    binding = Binding(lender=lender, slot=slot, timeout=timeout, region=region, stage=Stage.ACCESS)
+    try:
+        answer = await clients.bound("sts", region, binding).get_caller_identity()
+    except Exception as error:
+        raise _access_error(error, region) from None
+    arn = str(answer.get("Arn", ""))
+    parts = arn.split(":")
+    if len(parts) < 6 or not answer.get("Account"):
+        raise AccessError(
+            f"STS in {region} gave no identity for the source credentials",
+            "something between here and AWS answers in its place: look at proxies and endpoint settings",
+        )
+    lender.account_id = str(answer["Account"])
+    return Caller(account_id=lender.account_id, arn=arn, partition=parts[1])
+
+
+def _access_error(error: Exception, region: str) -> Exception:
+    if isinstance(error, UsageError):
+        return error
+    fault = classify(error, Stage.ACCESS)
+    if fault.kind is FaultKind.TASK_BUG:
+        return error
+    if fault.code in ("NoCredentials", "HubExpired"):
+        return AccessError(fault.message, fault.hint or NO_CREDENTIALS_HINT)
+    hint = {
+        FaultKind.EXPIRED: "renew them, for example with `aws sso login`",
+        FaultKind.NOT_PROPAGATED: "the access key does not exist, or not in this partition: check AWS_ACCESS_KEY_ID and the profile",
+        FaultKind.DENIED: "check the keys, and this machine's clock",
+    }.get(fault.kind, fault.hint)
+    return AccessError(f"the source credentials do not work: {fault.code} from STS in {region}: {fault.message}", hint)
+
+
+def profiles_of(session: AioSession) -> dict[str, dict[str, Any]]:
+    """The named profiles of the AWS configuration files, each with its keys."""
+    profiles: dict[str, dict[str, Any]] = session.full_config.get("profiles", {})
+    return profiles

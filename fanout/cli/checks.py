@@ -1,0 +1,85 @@
+"""What can be known to be wrong before anything runs: combinations of settings, files and columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TextIO
+
+from fanout.cli.resolve import Resolved
+from fanout.model.errors import UsageError
+from fanout.model.selection import SELECTORS
+from fanout.tasks import Task
+
+
+def check_accounts(resolved: Resolved, verb: str) -> None:
+    """Check that accounts were named.
+
+    :raises UsageError: if not; nothing ever means "all".
+    """
+    if not resolved.value("accounts"):
+        raise UsageError(
+            f"no accounts were named, and fanout never takes that for all: `{verb}` needs --accounts TERM",
+            f"there are {SELECTORS}",
+        )
+
+
+def check_regions(resolved: Resolved, task: Task) -> None:
+    """Check that the regions fit the task's scope.
+
+    :raises UsageError: if a task of scope "account" got some, or one that changes things got none.
+    """
+    if task.scope == "account":
+        for name in ("regions", "exclude-regions"):
+            setting = resolved.settings[name]
+            if setting.value and setting.where.startswith("--"):
+                raise UsageError(
+                    f"task {task.name} runs once per account (scope: account) and takes no --{name}",
+                    f"leave --{name} away",
+                )
+    elif task.changes and not resolved.value("regions"):
+        raise UsageError(
+            f"task {task.name} changes things, so its regions have no default",
+            "name them: -r eu-west-1, -r 'eu-*', or -r enabled",
+        )
+
+
+def check_output(resolved: Resolved, task: Task, stdout: TextIO) -> None:
+    """Check the format, the files, the columns and the query.
+
+    :raises UsageError: if one of them cannot be.
+    """
+    from fanout.sinks.destination import check_out
+    from fanout.sinks.opening import format_for
+    from fanout.sinks.shape import Shape
+    from fanout.sinks.sink import SinkSpec
+    from fanout.sinks.terminal import is_terminal
+
+    out: Path | None = resolved.value("out")
+    chosen = format_for(resolved.value("output"), out, is_terminal(stdout))
+    if out is not None:
+        if chosen == "none":
+            raise UsageError(f"-o none writes nothing, but --out {out} names a file", "leave one of them away")
+        check_out(out)
+    _check_summary_file(resolved.value("summary-file"), out)
+    Shape.of(
+        SinkSpec(
+            format=chosen,
+            stream=stdout,
+            columns=resolved.value("columns"),
+            declared=task.columns,
+            query=resolved.value("query"),
+        )
+    )
+
+
+def _check_summary_file(path: Path | None, out: Path | None) -> None:
+    from fanout.sinks.destination import check_out
+
+    if path is None:
+        return
+    try:
+        check_out(path)
+    except UsageError as error:
+        raise UsageError(error.message.replace("--out", "--summary-file", 1), error.hint) from None
+    if out is not None and out.absolute() == path.absolute():
+        raise UsageError(f"--out and --summary-file are the same file, {path}", "name two files")

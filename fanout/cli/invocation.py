@@ -1,0 +1,67 @@
+"""One invocation of a verb: its settings, its streams, and the sandbox around it where one was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from fanout.cli.environment import World
+from fanout.cli.resolve import Resolved, resolve
+from fanout.model.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a verb works with."""
+
+    resolved: Resolved
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, frozen."""
+        return self.resolved.as_settings()
+
+    def say(self, line: str) -> None:
+        """Say one line to the person, unless --quiet."""
+        if not self.resolved.value("quiet"):
+            self.stderr.write(f"{line}\n")
+
+
+def begin(flags: Mapping[str, Any]) -> Invocation:
+    """Resolve all settings and warn of variables that mean nothing.
+
+    :raises UsageError: if a flag, a variable or a file is malformed.
+    """
+    resolved = resolve(flags, World(os.environ, Path.cwd()))
+    for warning in resolved.warnings:
+        sys.stderr.write(f"fanout: warning: {warning}\n")
+    return Invocation(resolved, sys.stdin, sys.stdout, sys.stderr)
+
+
+@contextlib.contextmanager
+def sandboxed(invocation: Invocation) -> Iterator[Invocation]:
+    """The invocation as it is, or inside of a sandbox of its own that ends with it.
+
+    This process's environment then leads to the sandbox, so nothing of AWS may have been loaded before.
+    """
+    if not invocation.resolved.value("sandbox"):
+        yield invocation
+        return
+    from fanout.tools.sandbox import Sandbox
+
+    with Sandbox.start(environ=os.environ) as box:
+        environ = box.applied(os.environ)
+        for name in os.environ.keys() - environ.keys():
+            del os.environ[name]
+        os.environ.update(environ)
+        invocation.stderr.write(box.banner())
+        invocation.stderr.flush()
+        yield replace(invocation, resolved=invocation.resolved.in_sandbox(Path(environ["FANOUT_HOME"])))

@@ -1,0 +1,178 @@
+"""The command `fanout`: finds the verb, runs it, and turns what goes wrong into one line and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from fanout.cli.command import Example, write_examples
+from fanout.cli.errors import INTERRUPTED, USAGE, report
+from fanout.model.nearest import did_you_mean
+
+_PIPE_CLOSED = 141  # as shells show a program that SIGPIPE ended
+
+_EXAMPLES = (
+    Example("An inventory of the organization, as CSV", "fanout run describe-instances --accounts org -o csv"),
+    Example("What a selection resolves to", "fanout accounts -a 'ou:/prod' -x 'name:*-sandbox'"),
+    Example("Without AWS, in a simulated organization", "fanout run describe-instances --sandbox -a org"),
+)
+
+
+def _run() -> TyperCommand:
+    from fanout.cli import run
+
+    return run.command()
+
+
+def _accounts() -> TyperCommand:
+    from fanout.cli import accounts
+
+    return accounts.accounts_command()
+
+
+def _regions() -> TyperCommand:
+    from fanout.cli import accounts
+
+    return accounts.regions_command()
+
+
+def _tasks() -> TyperCommand:
+    from fanout.cli import tasks
+
+    return tasks.command()
+
+
+def _runs() -> TyperCommand:
+    from fanout.cli import runs
+
+    return runs.command()
+
+
+def _config() -> TyperCommand:
+    from fanout.cli import config
+
+    return config.command()
+
+
+def _sandbox() -> TyperCommand:
+    from fanout.cli import sandbox
+
+    return sandbox.command()
+
+
+VERBS: Mapping[str, tuple[str, Callable[[], TyperCommand]]] = {
+    "run": ("Run a task in every selected account and region.", _run),
+    "accounts": ("List the accounts that a selection resolves to.", _accounts),
+    "regions": ("List the account and region pairs that it resolves to.", _regions),
+    "tasks": ("List the tasks, or show what one needs.", _tasks),
+    "runs": ("List past runs; show, export or delete one.", _runs),
+    "config": ("Show each setting and where it came from.", _config),
+    "sandbox": ("Start a simulated organization on this machine.", _sandbox),
+}
+
+
+class Verbs(TyperGroup):
+    """The root: builds only the verb that was asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature is click's
+        """The verbs, in the order of the help."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # as above
+        """The command of one verb."""
+        found = VERBS.get(cmd_name)
+        return found[1]() if found else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb, or a complaint with the nearest names."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            from fanout.model.errors import UsageError
+
+            there_are = f"there are: {', '.join(VERBS)}"
+            raise UsageError(f"there is no verb {args[0]!r}", did_you_mean(args[0], VERBS) or there_are)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
+        """One line for each verb, without building it."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, summary) for name, (summary, _) in VERBS.items()])
+        with formatter.section("More"):
+            formatter.write_text("`fanout VERB --help` has its options and examples.")
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
+        """Write the numbered examples."""
+        write_examples(_EXAMPLES, formatter)
+
+
+def _version_wanted(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"fanout {version('fanout')}")
+        raise typer.Exit
+
+
+def _root(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version_wanted),
+    ] = False,
+) -> int:
+    """Run one task in every AWS account and region: bounded, recorded, with coverage stated."""
+    del version
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        return USAGE
+    return 0
+
+
+def command() -> Any:
+    """The root command."""
+    app = typer.Typer(name="fanout", cls=Verbs, add_completion=False, rich_markup_mode=None)
+    app.callback(invoke_without_command=True, options_metavar="[OPTIONS]", subcommand_metavar="VERB ...")(_root)
+    return get_command(app)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = command().main(list(arguments), prog_name="fanout", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return _PIPE_CLOSED
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:  # whatever it is, a person gets one line and an exit code
+        return report(error, sys.stderr, trace=_wants_trace(arguments))
+    return code if isinstance(code, int) else 0
+
+
+def _wants_trace(arguments: Sequence[str]) -> bool:
+    debug = os.environ.get("FANOUT_DEBUG", "") not in ("", "0", "false")
+    return debug or any(re.fullmatch(r"-[a-z]*v[a-z]*v[a-z]*", argument) for argument in arguments)
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, or Python complains about the broken pipe once more when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def main() -> None:
+    """Run `fanout` with the arguments of the process."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # help in a terminal that cannot show a letter is still help
+    sys.exit(execute(sys.argv[1:]))

@@ -1,0 +1,162 @@
+"""`fanout runs`, `runs show`, `runs export` and `runs delete`: past runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from fanout.cli import listing
+from fanout.cli.command import Example, Verb, own_parameters
+from fanout.cli.invocation import Invocation, begin, sandboxed
+from fanout.cli.names import LISTING
+from fanout.cli.nested import Lower, nest
+from fanout.cli.options import GENERAL
+from fanout.model.row import to_json
+from fanout.model.summary import Summary
+
+_SPECS = (*LISTING, *GENERAL)
+_RUN = typer.Argument(metavar="RUN", help="A run's id, a unique prefix of one, or last.", show_default=False)
+
+
+def command() -> TyperCommand:
+    """`fanout runs`."""
+    upper = Verb(
+        name="runs",
+        help="List past runs, the latest first; or show, export or delete one.",
+        function=_list,
+        specs=_SPECS,
+        usage="[VERB RUN] [OPTIONS]",
+        examples=(
+            Example("All runs", "fanout runs"),
+            Example("The latest, in numbers", "fanout runs show last"),
+            Example("Its rows once more, as CSV", "fanout runs export last --out rows.csv"),
+        ),
+    )
+    return nest(
+        upper,
+        {
+            "show": Lower("A run's summary: coverage, faults by cause.", _show_verb),
+            "export": Lower("A run's rows, in any format.", _export_verb),
+            "delete": Lower("Delete a run's file.", _delete_verb),
+        },
+    )
+
+
+def _show_verb() -> Verb:
+    return Verb(
+        name="show",
+        help="Show a run's summary: coverage, and faults grouped by cause.",
+        function=_show,
+        own=own_parameters(_show),
+        specs=_SPECS,
+        usage="RUN [OPTIONS]",
+        examples=(
+            Example("The latest run", "fanout runs show last"),
+            Example("As the JSON that --summary-file writes", "fanout runs show last -o json"),
+        ),
+    )
+
+
+def _export_verb() -> Verb:
+    return Verb(
+        name="export",
+        help="Write a run's rows again, in any format. Nothing is asked of AWS.",
+        function=_export,
+        own=own_parameters(_export),
+        specs=_SPECS,
+        usage="RUN [OPTIONS]",
+        examples=(
+            Example("The latest run's rows, as CSV", "fanout runs export last --out rows.csv"),
+            Example("Two columns, to a pipe", "fanout runs export last --columns account_id,instance_id -o jsonl"),
+        ),
+    )
+
+
+def _delete_verb() -> Verb:
+    return Verb(
+        name="delete",
+        help="Delete the file of a run: its plan, outcomes and rows.",
+        function=_delete,
+        own=own_parameters(_delete),
+        specs=GENERAL,
+        usage="RUN [OPTIONS]",
+        examples=(
+            Example("The latest run", "fanout runs delete last"),
+            Example("By the beginning of its id", "fanout runs delete 20250131"),
+        ),
+    )
+
+
+def _list(flags: Mapping[str, Any]) -> int:
+    invocation = begin(flags)
+    listing.check(invocation)
+    with sandboxed(invocation) as inside:
+        from fanout import app
+
+        rows = app.runs_listing(inside.settings)
+        columns = list(dict.fromkeys(name for row in rows for name in row)) or list(_NO_RUNS)
+        listing.show(inside, rows, columns, keep=1)
+        if not rows:
+            inside.say(f"fanout: there are no runs in {inside.settings.home} yet")
+    return 0
+
+
+_NO_RUNS = ("run_id", "task", "status")
+
+
+def _show(flags: Mapping[str, Any], *, run: Annotated[str, _RUN]) -> int:
+    invocation = begin(flags)
+    listing.check(invocation)
+    with sandboxed(invocation) as inside:
+        from fanout import app
+
+        _print_summary(inside, app.run_summary(inside.settings, run))
+    return 0
+
+
+def _print_summary(invocation: Invocation, summary: Summary) -> None:
+    """One object in JSON, as --summary-file writes it; lines for a person; else one row."""
+    as_typed = listing.typed(invocation.resolved, "out") is None and not listing.is_shaped(invocation)
+    form = listing.output_format(invocation) if as_typed else "row"
+    facts = summary.as_json()
+    if form == "json":
+        invocation.stdout.write(json.dumps(json.loads(to_json(facts)), indent=2, ensure_ascii=False) + "\n")
+    elif form == "table":
+        from fanout.views.screen import Screen
+        from fanout.views.summary import render_summary
+
+        render_summary(summary, Screen(invocation.stdout, os.environ))
+    else:
+        listing.show(invocation, [facts], list(facts), keep=1)
+
+
+def _export(
+    flags: Mapping[str, Any],
+    *,
+    run: Annotated[str, _RUN],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Also where the run has not ended by itself.", show_default=False)
+    ] = False,
+) -> int:
+    invocation = begin(flags)
+    listing.check(invocation)
+    with sandboxed(invocation) as inside:
+        from fanout import app
+
+        settings = listing.only_typed(inside)
+        app.export(settings, run, app.Streams(inside.stdin, inside.stdout, inside.stderr), partial=partial)
+    return 0
+
+
+def _delete(flags: Mapping[str, Any], *, run: Annotated[str, _RUN]) -> int:
+    invocation = begin(flags)
+    with sandboxed(invocation) as inside:
+        from fanout import app
+
+        inside.say(f"fanout: deleted {app.delete_run(inside.settings, run)}")
+    return 0

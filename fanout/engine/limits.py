@@ -1,0 +1,56 @@
+"""The bounds of a run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fanout.model.errors import UsageError
+
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)%")
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimit:
+    """How many failures a run may have: `count`, or `percent` of all jobs, rounded down but not below `least`.
+
+    The run stops when there are more.
+    """
+
+    count: int | None = None
+    percent: float | None = None
+    least: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> FailureLimit:
+        """Read "5" or "10%".
+
+        :raises UsageError: if the text is neither.
+        """
+        share = _SHARE.fullmatch(text.strip())
+        if share and float(share.group(1)) <= 100:
+            return cls(percent=float(share.group(1)))
+        if text.strip().isdecimal():
+            return cls(count=int(text))
+        raise UsageError(f"{text!r} is not a number of failures", "write a number such as 5, or a share such as 2%")
+
+    def exceeded(self, failures: int, jobs: int) -> bool:
+        """Whether `failures` out of `jobs` are too many."""
+        if self.count is not None:
+            return failures > self.count
+        return self.percent is not None and failures > max(self.least, int(jobs * self.percent / 100))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`concurrency` permits in all, at most `per_account` of them for one account, `openings` accounts entered a second.
+
+    `timeout` and `run_timeout` are seconds.
+    """
+
+    concurrency: int = 64
+    per_account: int = 8
+    openings: float = 50.0
+    timeout: float = 900.0
+    run_timeout: float | None = None
+    failures: FailureLimit = FailureLimit()
