@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fanout.app.listings import Listing, accounts_listing, regions_listing
     from fanout.app.past import delete_run, export, run_summary, runs_listing
-    from fanout.app.run import RunResult, Streams, run
+    from fanout.app.running import RunResult, run
+    from fanout.app.streams import Streams
 
 __all__ = [
     "Listing",
@@ -25,13 +26,13 @@ __all__ = [
 
 _HOME = {
     "Listing": "listings",
-    "RunResult": "run",
-    "Streams": "run",
+    "RunResult": "running",
+    "Streams": "streams",
     "accounts_listing": "listings",
     "delete_run": "past",
     "export": "past",
     "regions_listing": "listings",
-    "run": "run",
+    "run": "running",
     "run_summary": "past",
     "runs_listing": "past",
 }

@@ -49,7 +49,7 @@ class TaskWork:
         """Why an account could not be entered."""
         return access_fault(error)
 
-    def settle(self, ended: Ended) -> Verdict:
+    def settle(self, account: Account, job: Job, ended: Ended) -> Verdict:
         """What became of a job."""
         if ended.timed_out or ended.cut_off:
             return self._broken_off(ended)
@@ -60,7 +60,15 @@ class TaskWork:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
         if fault.kind is FaultKind.DENIED_BY_SCP and not (self.scp_deny_fails or self.task.changes):
             return Verdict(outcome=Outcome.SKIPPED, fault=fault, reason="denied_by_scp")
+        if self._is_off(account, job, fault):
+            return Verdict(outcome=Outcome.SKIPPED, fault=_region_off(account, job, fault), reason="region_not_enabled")
         return Verdict(outcome=Outcome.FAILED, fault=fault)
+
+    def _is_off(self, account: Account, job: Job, fault: Fault) -> bool:
+        """Whether the account has not enabled the region: AWS then says that it does not know the credentials."""
+        if fault.kind is FaultKind.REGION_OFF:
+            return True
+        return fault.kind is FaultKind.NOT_PROPAGATED and self.entrance.may_be_off(account, job.region)
 
     def _broken_off(self, ended: Ended) -> Verdict:
         """A job whose time, or whose run, ended before it: what a changing task did is not known."""
@@ -86,3 +94,13 @@ class TaskWork:
         if regions is None:
             return (GLOBAL,)
         return account.regions or regions.resolve(self.entrance.partition.by_default)
+
+
+def _region_off(account: Account, job: Job, fault: Fault) -> Fault:
+    return Fault(
+        kind=FaultKind.REGION_OFF,
+        stage=Stage.CALL,
+        code=fault.code,
+        message=f"account {account.id} has not enabled {job.region}: {fault.message}",
+        hint="leave the region out with --exclude-regions, or use --regions enabled",
+    )

@@ -24,6 +24,7 @@ class Binding:
     """What ties a client to one target. `timeout` is the deadline of one call in seconds.
 
     `allowed` are the actions that the bound client itself keeps to, where no session policy does; None: it does not.
+    `may_be_off` says that the account may not have enabled the region, which looks like credentials that are not known yet.
     """
 
     lender: Lender
@@ -32,6 +33,7 @@ class Binding:
     region: str = ""
     allowed: tuple[str, ...] | None = None
     stage: Stage = Stage.CALL
+    may_be_off: bool = False
 
     async def presign(self, generate: Callable[[], Awaitable[Any]]) -> Any:
         """Sign something without sending it."""
@@ -58,11 +60,14 @@ class Binding:
                 if fault.kind is FaultKind.EXPIRED and not renewed:
                     self.lender.distrust(lease)
                     renewed = True
-                elif await self.slot.retry(fault, tried, reads=reading):
+                elif not self._looks_off(fault, tried) and await self.slot.retry(fault, tried, reads=reading):
                     tried += 1
                 else:
                     self._note_lost(fault, reading)
                     raise
+
+    def _looks_off(self, fault: Fault, tried: int) -> bool:
+        return self.may_be_off and fault.kind is FaultKind.NOT_PROPAGATED and tried >= 1
 
     async def _once(self, lease: Lease, send: Send, service: str, operation: str, params: dict[str, Any]) -> Any:
         self.slot.called()

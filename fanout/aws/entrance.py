@@ -18,6 +18,7 @@ from fanout.aws.regions import Partition, RegionSelection, enabled_regions
 from fanout.model.account import Account
 from fanout.model.errors import FanoutError
 from fanout.model.fault import Fault, FaultKind, Stage
+from fanout.model.job import GLOBAL
 from fanout.model.retry import Backoff
 from fanout.model.settings import DEFAULT_ROLE, AccessSettings, Caller
 from fanout.model.slot import Slot
@@ -98,6 +99,13 @@ class Entrance:
             return None
         return self.regions.resolve(await self._enabled(account, lender, slot))
 
+    def may_be_off(self, account: Account, region: str) -> bool:
+        """Whether the region needs an opt-in, and the account was not asked whether it has opted in."""
+        if region == GLOBAL or region in self.partition.by_default:
+            return False
+        asked = self.regions is not None and self.regions.enabled and account.regions is None
+        return not asked or account.id in self.fallbacks
+
     async def _enabled(self, account: Account, lender: Lender, slot: Slot) -> tuple[str, ...]:
         binding = Binding(lender=lender, slot=slot, timeout=self.call_timeout, stage=Stage.REGIONS)
         try:
@@ -164,6 +172,7 @@ class Entrance:
             timeout=self.call_timeout,
             region=region,
             allowed=None if scoped_by_aws else self.allowed,
+            may_be_off=self.may_be_off(account, region),
         )
         return TargetContext(
             account=account,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
 
 from fanout.aws.transport import RedirectRefused
 from fanout.model.fault import Fault, FaultKind, Stage
@@ -85,7 +86,7 @@ BY_EXCEPTION: tuple[tuple[type[Exception], FaultKind, str], ...] = (
     (sdk.EndpointConnectionError, K.UNREACHABLE, "EndpointConnectionError"),
     (sdk.ReadTimeoutError, K.TIMEOUT, "ReadTimeout"),
     (sdk.ConnectionClosedError, K.CONNECTION_LOST, "ConnectionClosed"),
-    (sdk.ResponseParserError, K.MALFORMED_RESPONSE, "ResponseParserError"),
+    (ResponseParserError, K.MALFORMED_RESPONSE, "ResponseParserError"),
     (sdk.ParamValidationError, K.INVALID, "ParamValidation"),
     (sdk.NoCredentialsError, K.DENIED, "NoCredentials"),
     (sdk.HTTPClientError, K.CONNECTION_LOST, "HTTPClientError"),

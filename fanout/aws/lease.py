@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -56,6 +57,10 @@ class SigningCredentials:
         if lease is None:
             raise RuntimeError("an AWS call was about to be signed without being bound to an account")
         return lease.keys
+
+    def get_deferred_property(self, name: str) -> Callable[[], None]:  # noqa: ARG002  # the signature is botocore's
+        """No property that an endpoint could be made of, for the same reason as `get_account_id`."""
+        return lambda: None
 
     async def get_account_id(self) -> str | None:
         """No account id: it would be built into endpoints that other accounts share."""

@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 
 from fanout.cli import checks, listing
 from fanout.cli.command import Example, Verb, build
+from fanout.cli.errors import SOME_FAILED
 from fanout.cli.invocation import begin, sandboxed
 from fanout.cli.names import LISTING, TIMEOUTS
 from fanout.cli.options import ACCESS, GENERAL, SELECTION
@@ -76,4 +77,4 @@ def _list(which: str, flags: Mapping[str, Any]) -> int:
         for note in found.notes:
             inside.say(f"fanout: {note}")
         listing.show(inside, found.rows, found.columns)
-    return 0
+    return SOME_FAILED if found.failed else 0

@@ -64,7 +64,24 @@ def build(verb: Verb, cls: type[TyperCommand] | None = None) -> TyperCommand:
     command = cast("Grouped", get_command(app))
     command.examples = verb.examples
     command.parts = verb.notes
+    for parameter in command.params:
+        _leave_as_text(parameter)
     return command
+
+
+@dataclass(frozen=True, slots=True)
+class _AsTyped:
+    """Stands in for typer's reading of values."""
+
+    def coerce(self, value: Any, **_: Any) -> Any:
+        """The value as it was typed."""
+        return value
+
+
+def _leave_as_text(parameter: Any) -> None:
+    """Keep typer from reading text as text: it loads pydantic for that, which takes longer than all the rest."""
+    if hasattr(parameter, "_runtime_param"):
+        parameter._runtime_param = _AsTyped()  # noqa: SLF001  # there is no other door; absent, nothing is lost but time
 
 
 def _was_given(value: Any) -> bool:

@@ -13,6 +13,7 @@ from fanout.views.printable import printable
 
 INTERNAL = 1
 USAGE = 2
+SOME_FAILED = 3
 INTERRUPTED = 130
 
 

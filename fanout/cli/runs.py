@@ -140,7 +140,7 @@ def _export(
     *,
     run: Annotated[str, _RUN],
     partial: Annotated[
-        bool, typer.Option("--partial", help="Also where the run has not ended by itself.", show_default=False)
+        bool, typer.Option("--partial", help="Add the rows of jobs that did not end well.", show_default=False)
     ] = False,
 ) -> int:
     invocation = begin(flags)

@@ -177,7 +177,7 @@ class Engine:
         try:
             await self.record(JobStarted(job, 1, self.clock.wall()))
             ended = await self._rows(running)
-            verdict = self.work.settle(ended)
+            verdict = self.work.settle(line.account, job, ended)
             await self._finish(running, verdict)
         finally:
             running.slot.release()
@@ -219,7 +219,8 @@ class Engine:
     async def _cut_off(self, running: Running, *, timed_out: bool) -> None:
         """Record a job that was in flight when the run was broken off."""
         lost = running.slot.lost_answers > 0
-        verdict = self.work.settle(Ended(lost=lost, timed_out=timed_out, cut_off=True))
+        ended = Ended(lost=lost, timed_out=timed_out, cut_off=True)
+        verdict = self.work.settle(running.line.account, running.job, ended)
         self._running.discard(running)
         self._count(running.slot)
         if verdict.outcome is not Outcome.UNREACHED:

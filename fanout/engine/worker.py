@@ -46,7 +46,7 @@ class Work(Protocol):
     def fault(self, error: Exception) -> Fault:
         """Why an account could not be entered."""
 
-    def settle(self, ended: Ended) -> Verdict:
+    def settle(self, account: Account, job: Job, ended: Ended) -> Verdict:
         """What became of a job."""
 
     def regions_of_shut(self, account: Account) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ SELECT jobs.finished_seq, rows.n, {_COLUMNS}
 FROM jobs INDEXED BY jobs_finished CROSS JOIN accounts ON accounts.id = jobs.account_id
      CROSS JOIN rows ON rows.job = jobs.id AND rows.attempt = jobs.attempt
 WHERE jobs.finished_seq > :at AND jobs.outcome IN (SELECT value FROM json_each(:outcomes))
-ORDER BY jobs.finished_seq, rows.n LIMIT :limit"""  # noqa: S608  # as above
+ORDER BY jobs.finished_seq, jobs.id, rows.n LIMIT :limit"""  # noqa: S608  # as above
 _REST_OF_PLANNED = f"""
 SELECT jobs.id, rows.n, {_COLUMNS}
 FROM jobs JOIN accounts ON accounts.id = jobs.account_id

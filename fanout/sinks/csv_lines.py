@@ -40,7 +40,8 @@ class CsvLines:
                 self._write(row)
             else:
                 self._spool.append(row)
-        self._destination.flush()
+        if self._spool is None:
+            self._destination.flush()
 
     def finish(self) -> None:
         """Write what waited for its columns; the header is there even without a row."""

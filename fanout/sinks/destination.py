@@ -103,6 +103,13 @@ def check_out(path: Path) -> None:
 
     :raises UsageError: if it is a directory, or its directory does not exist or cannot be written.
     """
+    try:
+        _check_out(path)
+    except OSError as error:
+        raise UsageError(f"--out {path} cannot be written: {error.strerror or error}", "choose another file") from error
+
+
+def _check_out(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"--out {path} is a directory", "name a file in it")
     if not path.parent.is_dir():

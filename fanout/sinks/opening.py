@@ -112,7 +112,7 @@ class _ShapedSink:
         self._shape = shape
         self._formatter = formatter
         self._destination = destination
-        self._gone = False
+        self._broken = False
         self._closed = False
 
     @property
@@ -129,16 +129,16 @@ class _ShapedSink:
             return
         try:
             self._formatter.write(shaped)
-        except SinkClosed:
-            self._gone = True
+        except (SinkClosed, OSError):
+            self._broken = True
             raise
 
     def close(self, *, complete: bool) -> None:
         if self._destination is None or self._closed:
             return
         self._closed = True
-        if self._gone:
-            with contextlib.suppress(SinkClosed):
+        if self._broken:
+            with contextlib.suppress(SinkClosed, OSError):  # it was told when it happened
                 self._destination.close(complete=False)
             return
         finished = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ class Spool:
         try:
             self._file.write(f"{to_json(row)}\n")
         except OSError as error:
+            self.close()
             raise OSError(error.errno, f"{error.strerror} (temporary file)", tempfile.gettempdir()) from error
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -37,4 +39,5 @@ class Spool:
 
     def close(self) -> None:
         """Let the rows go."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what is held back has no place on a full disk, and is not wanted
+            self._file.close()

@@ -82,17 +82,14 @@ class Redactor:
             return text
         parts, start, position = [], 0, 0
         while position <= len(text) - _PREFIX:
-            found = self._at(text, position)
+            alike = self._by_prefix.get(text[position : position + _PREFIX])
+            found = alike and max((each for each in alike if text.startswith(each, position)), key=len, default="")
             if found:
                 parts += [text[start:position], REDACTED]
                 start = position = position + len(found)
             else:
                 position += 1
         return "".join([*parts, text[start:]]) if parts else text
-
-    def _at(self, text: str, position: int) -> str:
-        alike = self._by_prefix.get(text[position : position + _PREFIX], ())
-        return max((secret for secret in alike if text.startswith(secret, position)), key=len, default="")
 
 
 def _without_value(match: re.Match[str]) -> str:

@@ -89,11 +89,17 @@ def test_declared_columns_stand_and_others_are_noted_once():
 
 def test_known_columns_are_written_at_once_and_unknown_ones_at_the_end():
     known, unknown = io.StringIO(), io.StringIO()
-    open_sink(SinkSpec(format="csv", stream=known, columns=("a",))).write([{"a": 1}])
-    open_sink(SinkSpec(format="csv", stream=unknown, leading=())).write([{"a": 1}])
+    sinks = [
+        open_sink(SinkSpec(format="csv", stream=known, columns=("a",))),
+        open_sink(SinkSpec(format="csv", stream=unknown, leading=())),
+    ]
+    for sink in sinks:
+        sink.write([{"a": 1}])
 
-    assert known.getvalue() == "a\n1\n"
-    assert unknown.getvalue() == ""
+    assert (known.getvalue(), unknown.getvalue()) == ("a\n1\n", "")
+    for sink in sinks:
+        sink.close(complete=True)
+    assert unknown.getvalue() == "a\n1\n"
 
 
 def test_many_rows_wait_on_disk_and_come_back_whole():

@@ -255,7 +255,7 @@ def _header(order: _Order, world: World, planned: Planned, run_id: str, created:
         task_hash=order.task_hash,
         changes=order.task.changes,
         columns=order.task.columns,
-        parameters=_plain(order.parameters),
+        parameters=_parameters(order),
         selection=_plain(asdict(settings.selection)),
         limits=_plain(asdict(settings.execution)),
         scope=_scope(order, planned),
@@ -273,6 +273,12 @@ def _scope(order: _Order, planned: Planned) -> str:
         return "none"
     direct = all(account.direct for account, _ in planned.accounts)
     return "client" if direct else "session-policy"
+
+
+def _parameters(order: _Order) -> dict[str, Any]:
+    """The task's parameters as plain values that can be read back."""
+    found = ((order.task.parameter(name), value) for name, value in order.parameters.items())
+    return {parameter.name: parameter.plain(value) for parameter, value in found if parameter is not None}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
