@@ -144,12 +144,16 @@ def any_region(_region: str) -> None:
 def read_accounts_file(path: Path, *, check_region: CheckRegion = any_region) -> tuple[Account, ...]:
     """Read a file of accounts; its format is told by its ending, else by its content. Blocks while it reads.
 
+    A `~` in front is the home directory.
+
     :raises UsageError: if it cannot be read, names no account, or anything in it is wrong, with file and line of each.
     """
     try:
-        data = path.read_bytes()
+        data = path.expanduser().read_bytes()
     except OSError as error:
         raise UsageError(f"the accounts file {path} cannot be read: {error.strerror or error}") from None
+    except (RuntimeError, ValueError) as error:  # a home that nobody knows, a null character
+        raise UsageError(f"the accounts file {str(path)!r} cannot be read: {error}") from None
     kind = _ENDINGS.get(path.suffix.lower())
     return parse_accounts(_decoded(data, str(path)), str(path), kind=kind, check_region=check_region)
 

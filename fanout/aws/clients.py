@@ -44,6 +44,14 @@ def parse_timestamp(value: Any) -> datetime:
     return parsed
 
 
+class _SharedConfig(AioConfig):  # type: ignore[misc]  # the SDK ships no types
+    """A client configuration whose HTTP session class survives `merge`; aiobotocore's own merge falls back to the default."""
+
+    def merge(self, other_config: Any) -> _SharedConfig:
+        options = {**self._user_provided_options, **other_config._user_provided_options}  # noqa: SLF001  # as the parent
+        return _SharedConfig(http_session_cls=self.http_session_cls, **options)
+
+
 class Clients:
     """Makes each shared client once, and binds it to targets. Needs a running event loop."""
 
@@ -61,7 +69,7 @@ class Clients:
         self._endpoints = endpoints
         self._shared: dict[tuple[str, str, str], Any] = {}
         self._bound: dict[type, Any] = {}
-        self._config = AioConfig(
+        self._config = _SharedConfig(
             http_session_cls=transport.session_class(),
             retries={"total_max_attempts": 1, "mode": "standard"},
             account_id_endpoint_mode="disabled",
@@ -71,7 +79,7 @@ class Clients:
             defaults_mode="standard" if session.get_config_variable("defaults_mode") == "auto" else None,
         )
         # clients that botocore's own chain creates (a profile's AssumeRole, SSO) send through the same transport
-        session.set_default_client_config(AioConfig(http_session_cls=transport.session_class()))
+        session.set_default_client_config(_SharedConfig(http_session_cls=transport.session_class()))
         session.register_component("credential_provider", SigningProvider())
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_timestamp)
 

@@ -101,14 +101,9 @@ async def read_lists(
 
 async def _read_list(term: Term, stdin: TextIO, check_region: CheckRegion) -> tuple[Account, ...]:
     if term.kind is TermKind.FILE:
-        path = Path(term.value)
-        return await to_thread.run_sync(partial(_read_file, path, check_region))
+        return await to_thread.run_sync(partial(read_accounts_file, Path(term.value), check_region=check_region))
     text = await to_thread.run_sync(stdin.read, abandon_on_cancel=True)
     return parse_accounts(text, "stdin", check_region=check_region)
-
-
-def _read_file(path: Path, check_region: CheckRegion) -> tuple[Account, ...]:
-    return read_accounts_file(path.expanduser(), check_region=check_region)
 
 
 async def read_profiles(

@@ -13,7 +13,7 @@ import anyio
 from fanout.aws.faults import classify
 from fanout.model.account import ACTIVE, Account
 from fanout.model.errors import AccessError, UsageError
-from fanout.model.fault import Fault, FaultKind
+from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.nearest import did_you_mean
 from fanout.model.selection import is_unit_id, matches
 
@@ -281,6 +281,10 @@ async def for_each(items: Iterable[T], bound: int, work: Callable[[T], Awaitable
 
 def _cannot(operation: str, fault: Fault, identity: str) -> AccessError:
     api = _api(operation)
+    if fault.stage is Stage.ACCESS:
+        return AccessError(
+            f"{identity}, which should list the organization, cannot be entered: {fault.message}", fault.hint
+        )
     if fault.code == _ORGANIZATION_MISSING:
         return AccessError(
             f"the account of {identity} belongs to no organization",
@@ -296,6 +300,11 @@ def _cannot(operation: str, fault: Fault, identity: str) -> AccessError:
         return AccessError(
             f"Organizations still throttles {api} after {PATIENCE:.0f} seconds ({identity}: {fault.code})",
             "something else in the organization calls it too often; try again later",
+        )
+    if fault.kind is FaultKind.NOT_PROPAGATED:
+        return AccessError(
+            f"AWS does not accept the credentials of {identity} ({fault.code}: {fault.message})",
+            "renew them, and try again",
         )
     said = fault.message if fault.code in fault.message else f"{fault.code}: {fault.message}"
     return AccessError(f"the organization could not be listed as {identity}: {api} failed ({said})", fault.hint)

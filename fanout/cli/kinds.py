@@ -19,7 +19,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)%", re.ASCII)
 _REGION = re.compile(r"[a-z0-9*?\[\]!-]+")
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII | re.IGNORECASE)
+_HOST = re.compile(r"(https?://)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(?(1)(:\d{1,5})?(/[!-~]*)?)", re.ASCII | re.IGNORECASE)
 _LIMIT = re.compile(r"\d{1,9}|\d{1,3}(?:\.\d+)?%", re.ASCII)
 
 
@@ -180,7 +180,7 @@ def role_arn(text: str) -> None:
 
 def _host(text: str) -> None:
     if not _HOST.fullmatch(text):
-        raise UsageError(f"{text!r} is not the name of a host", "write it alone, without scheme, port or path")
+        raise UsageError(f"{text!r} is not a host or a URL", "write the name alone, or the whole URL of the endpoint")
 
 
 FLAG = Kind("", "true or false", _flag, (bool,), bool)
@@ -192,5 +192,5 @@ SHARE = Kind("N%", "a percentage such as 99%", _share, (str,), lambda value: f"{
 PATH = Kind("FILE", "a path", _path)
 TERM = Kind("TERM", "account terms such as org or ou:/prod", _term, splits=False)
 REGION = text("REGION", "regions", _region)
-HOST = text("HOST", "the name of a host", _host)
+HOST = text("HOST", "a host or a URL", _host)
 COLUMN = text("NAME", "names of columns")

@@ -165,6 +165,8 @@ def _change(desk: Desk, body: bytes) -> web.Response:
 def _read_change(body: bytes) -> tuple[float | None, list[FaultRule] | None]:
     """Read `{"latency": 0.4, "faults": [{"answer": "throttle", ...}]}`; what is absent stays as it is."""
     document = json.loads(body)
+    if not isinstance(document, dict):
+        raise TypeError("send a JSON object with latency, faults or both")
     if unknown := sorted(set(document) - {"latency", "faults"}):
         raise ValueError(f"only latency and faults change live, not {', '.join(unknown)}")
     latency = float(document["latency"]) if "latency" in document else None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_plus
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 _UNRESERVED = "-_.~"
@@ -67,7 +67,7 @@ def read_claim(wire: Wire) -> Claim | None:
     if header:
         return _from_header(header, wire.headers)
     if "X-Amz-Signature=" in wire.query:
-        return _from_query({unquote(name): unquote(value) for name, value in _pairs(wire.query)})
+        return _from_query({unquote_plus(name): unquote_plus(value) for name, value in _pairs(wire.query)})
     return None
 
 
@@ -188,7 +188,7 @@ def canonical_request(wire: Wire, claim: Claim, payload: str) -> str:
 
 def _canonical_query(query: str) -> str:
     again = [
-        (quote(unquote(name), safe=_UNRESERVED), quote(unquote(value), safe=_UNRESERVED))
+        (quote(unquote_plus(name), safe=_UNRESERVED), quote(unquote_plus(value), safe=_UNRESERVED))
         for name, value in _pairs(query)
         if name != "X-Amz-Signature"
     ]

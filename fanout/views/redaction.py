@@ -14,6 +14,7 @@ _MOST = 20_000
 _NAMES = (
     r"aws[_-]?secret[_-]?access[_-]?key|secret[_-]?access[_-]?key|aws[_-]?session[_-]?token|aws[_-]?security[_-]?token"
     r"|session[_-]?token|x-amz-security-token|x-amz-signature|signature|external[_-]?id|passw(?:or)?d|client[_-]?secret"
+    r"|(?:access|refresh|bearer)[_-]?token"
 )
 # A name, what stands between it and its value (quotes and brackets of JSON, repr or XML, escaped or not), and the value.
 _NAMED = re.compile(

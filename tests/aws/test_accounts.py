@@ -303,6 +303,11 @@ async def test_a_path_may_hold_a_comma(house):
     assert await house.ids(f"@{listed}") == [WEB]
 
 
+@pytest.mark.parametrize("path", ["~nobody-by-this-name/list", "x" * 5000, "a\0b", "missing"])
+async def test_a_path_that_cannot_be_is_a_usage_error(house, path):
+    assert "cannot be read" in await refused(UsageError, house.select(f"@{path}"))
+
+
 # Profiles
 
 

@@ -8,7 +8,7 @@ from aiobotocore.session import get_session
 from fanout.aws.faults import failed
 from fanout.aws.organization import Organization, OrganizationIdentity, OrganizationReader, check_organization
 from fanout.model.errors import AccessError, UsageError
-from fanout.model.fault import FaultKind
+from fanout.model.fault import FaultKind, Stage
 from tests.aws.fake_organizations import MANAGEMENT, ORGANIZATION, Clock, FakeOrganizations, account, refusal
 from tests.aws.fake_organizations import small_organization as small
 
@@ -135,6 +135,7 @@ async def test_patience_starts_anew_with_each_answer():
         ("AWSOrganizationsNotInUseException", "belongs to no organization", "by id"),
         ("ExpiredTokenException", "ListAccounts failed (ExpiredTokenException: no)", "ran out"),
         ("ServiceException", "ListAccounts failed", ""),
+        ("UnrecognizedClientException", "does not accept the credentials", "renew"),
     ],
 )
 async def test_a_refusal_says_who_was_refused_what(code, message, hint):
@@ -146,6 +147,16 @@ async def test_a_refusal_says_who_was_refused_what(code, message, hint):
     assert ME in caught.value.message
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+async def test_a_list_role_that_cannot_be_entered_is_not_said_to_lack_a_permission():
+    client = small()
+    client.failures["list_accounts"] = [
+        failed(FaultKind.DENIED, "AccessDenied", "sts:AssumeRole was denied", stage=Stage.ACCESS, hint="trust it")
+    ]
+    with pytest.raises(AccessError, match="cannot be entered: sts:AssumeRole was denied") as caught:
+        await read(client)
+    assert caught.value.hint == "trust it"
 
 
 async def test_a_refusal_among_concurrent_calls_comes_out_as_it_is():

@@ -1,0 +1,77 @@
+"""Session policies: what is not allowed is not allowed, and a denial wins."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fanout.testing.policies import PolicyError, Ruling, SessionPolicy
+
+
+def policy(*statements) -> SessionPolicy:
+    return SessionPolicy.parse(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+
+
+def allow(action, resource="*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+DENY_ALL = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "action", "expected"),
+    [
+        ([allow("ec2:DescribeInstances")], "ec2:DescribeInstances", Ruling.ALLOWED),
+        ([allow("ec2:DescribeInstances")], "ec2:DescribeVpcs", Ruling.NOT_ALLOWED),
+        ([allow("ec2:describe*")], "ec2:DescribeVpcs", Ruling.ALLOWED),
+        ([allow(["s3:GetObject", "ec2:*"])], "ec2:DescribeVpcs", Ruling.ALLOWED),
+        ([allow("*"), DENY_ALL], "ec2:DescribeVpcs", Ruling.DENIED),
+        ([DENY_ALL], "ec2:DescribeVpcs", Ruling.DENIED),
+        ([allow("ec2:*", "arn:aws:ec2:*:*:instance/*")], "ec2:DescribeVpcs", Ruling.NOT_ALLOWED),
+        ([{"Effect": "Allow", "NotAction": "ec2:*", "Resource": "*"}], "ec2:DescribeVpcs", Ruling.NOT_ALLOWED),
+        ([{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}], "ec2:DescribeVpcs", Ruling.ALLOWED),
+    ],
+)
+def test_ruling(statements, action, expected):
+    assert policy(*statements).ruling(action) is expected
+
+
+@pytest.mark.parametrize(("resource", "expected"), [("role/In", Ruling.ALLOWED), ("role/Out", Ruling.NOT_ALLOWED)])
+def test_resource_globs_are_honoured(resource, expected):
+    arn = "arn:aws:iam::111122223333:"
+    rules = policy(allow("sts:AssumeRole", "arn:aws:iam::*:role/In"))
+    assert rules.ruling("sts:AssumeRole", arn + resource) is expected
+
+
+@pytest.mark.parametrize(("region", "expected"), [("eu-west-1", Ruling.ALLOWED), ("us-east-1", Ruling.NOT_ALLOWED)])
+def test_requested_region_is_honoured(region, expected):
+    only = {"StringEquals": {"aws:RequestedRegion": ["eu-west-1"]}}
+    assert policy(allow("*", Condition=only)).ruling("ec2:DescribeVpcs", region=region) is expected
+
+
+def test_condition_that_is_not_known_fails_closed():
+    odd = {"StringEquals": {"aws:PrincipalTag/x": "y"}}
+    assert policy(allow("*", Condition=odd)).ruling("ec2:DescribeVpcs") is Ruling.NOT_ALLOWED
+    assert policy(allow("*"), {**DENY_ALL, "Condition": odd}).ruling("ec2:DescribeVpcs") is Ruling.DENIED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"Statement": [{"Effect": "Maybe", "Action": "*", "Resource": "*"}]}',
+        '{"Statement": [{"Effect": "Allow", "Resource": "*"}]}',
+        '{"Statement": [{"Effect": "Allow", "Action": "*"}]}',
+        '{"Statement": [{"Effect": "Allow", "Action": "DescribeVpcs", "Resource": "*"}]}',
+        '{"Statement": [{"Effect": "Allow", "Action": [1], "Resource": "*"}]}',
+        '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}]}',
+        '{"Version": "2020-01-01", "Statement": []}',
+    ],
+)
+def test_malformed_document_is_refused(text):
+    with pytest.raises(PolicyError):
+        SessionPolicy.parse(text)
