@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +12,10 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.exceptions import BotoCoreError, UnknownServiceError
-from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from fanout.aws.calls import Binding
 from fanout.aws.lease import SigningProvider
+from fanout.aws.parsing import ParserFactory, RememberedUserAgent
 from fanout.aws.transport import Transport
 from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
@@ -29,19 +28,6 @@ EXPRESS_SUFFIX = "--x-s3"
 
 Endpoints = Callable[[str, str], str | None]
 """Service and region to an endpoint URL, or None for the usual one."""
-
-
-def parse_timestamp(value: Any) -> datetime:
-    """Read a timestamp as AWS writes it; botocore's own parser (dateutil) costs 40 % of a DescribeInstances answer."""
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            pass
-        else:
-            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    parsed: datetime = DEFAULT_TIMESTAMP_PARSER(value)
-    return parsed
 
 
 class _SharedConfig(AioConfig):  # type: ignore[misc]  # the SDK ships no types
@@ -69,6 +55,7 @@ class Clients:
         self._endpoints = endpoints
         self._shared: dict[tuple[str, str, str], Any] = {}
         self._bound: dict[type, Any] = {}
+        self.paginators: dict[tuple[str, str], Any] = {}
         self._config = _SharedConfig(
             http_session_cls=transport.session_class(),
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -81,7 +68,8 @@ class Clients:
         # clients that botocore's own chain creates (a profile's AssumeRole, SSO) send through the same transport
         session.set_default_client_config(_SharedConfig(http_session_cls=transport.session_class()))
         session.register_component("credential_provider", SigningProvider())
-        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_timestamp)
+        session.register_component("response_parser_factory", ParserFactory())
+        session.register_component("user_agent_creator", RememberedUserAgent.from_environment())
 
     def bound(self, service: str, region: str, binding: Binding, account_id: str = "") -> Any:
         """A client of the full aiobotocore surface that signs as the binding says, whatever coroutine uses it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -56,12 +57,21 @@ class TargetContext:
         client = self.client(name)
         find = _finder(key)
         if client.can_paginate(operation):
-            async for page in client.get_paginator(operation).paginate(**arguments):
+            async for page in self._paginator(client, name, operation).paginate(**arguments):
                 for item in self._items(client, page, key, find):
                     yield item
         else:
             for item in self._items(client, await getattr(client, operation)(**arguments), key, find):
                 yield item
+
+    def _paginator(self, client: Any, service: str, operation: str) -> Any:
+        """A paginator of the bound client. Making one builds a class and its documentation; one is made and copied."""
+        made = self.clients.paginators.get((service, operation))
+        if made is None:
+            made = self.clients.paginators[service, operation] = client.get_paginator(operation)
+        paginator = copy(made)
+        paginator._method = getattr(client, operation)  # noqa: SLF001  # what get_paginator passes to it
+        return paginator
 
     def _items(self, client: Any, page: Mapping[str, Any], key: str, find: Any) -> list[Any]:
         """The items of one page; EC2 always answers with the list, even an empty one."""

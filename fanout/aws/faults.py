@@ -213,6 +213,9 @@ def _hint(kind: FaultKind, message: str) -> str:
 
 def _text(error: Exception) -> str:
     text = str(error)
+    if isinstance(error, ResponseParserError):
+        # botocore repeats the answer, which may hold credentials
+        return "the answer cannot be read: it is not what AWS sends, or was cut off"
     if isinstance(error, sdk.ParamValidationError):
         # botocore repeats the value that it refuses, which may be a secret; the parameter's name is enough
         return "parameter validation failed: " + ", ".join(

@@ -13,6 +13,9 @@ from typer.main import get_command
 
 from fanout.cli.spec import OptionSpec
 
+TASK_PREFIX = "task_"
+"""Begins the names of a task's own options, which so never meet fanout's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -65,7 +68,7 @@ def build(verb: Verb, cls: type[TyperCommand] | None = None) -> TyperCommand:
     command.examples = verb.examples
     command.parts = verb.notes
     for parameter in command.params:
-        _leave_as_text(parameter)
+        leave_as_text(parameter)
     return command
 
 
@@ -78,8 +81,8 @@ class _AsTyped:
         return value
 
 
-def _leave_as_text(parameter: Any) -> None:
-    """Keep typer from reading text as text: it loads pydantic for that, which takes longer than all the rest."""
+def leave_as_text(parameter: Any) -> None:
+    """Keep typer from reading a value: ours are text or flags, and it loads pydantic, which takes longer than all else."""
     if hasattr(parameter, "_runtime_param"):
         parameter._runtime_param = _AsTyped()  # noqa: SLF001  # there is no other door; absent, nothing is lost but time
 
@@ -162,5 +165,6 @@ def _record(parameter: Any) -> tuple[str, str]:
         return parameter.metavar or parameter.name.upper(), parameter.help or ""
     longs = [name for name in parameter.opts if name.startswith("--")]
     shorts = [name for name in parameter.opts if not name.startswith("--")]
-    names = ", ".join([*shorts, *longs[:1]])
+    opposite = parameter.secondary_opts[:1] if parameter.name.startswith(TASK_PREFIX) else []
+    names = " / ".join([", ".join([*shorts, *longs[:1]]), *opposite])
     return f"{names} {parameter.metavar}" if parameter.metavar else names, parameter.help or ""

@@ -114,4 +114,4 @@ def _text(spec: OptionSpec, value: Any) -> str:
 
 
 def _shown(spec: OptionSpec, value: Any) -> str:
-    return f"a {type(value).__name__}" if spec.secret else repr(value)
+    return "the value (not shown)" if spec.secret else repr(value)

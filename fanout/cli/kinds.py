@@ -148,8 +148,8 @@ def _duration_text(value: timedelta | float) -> str:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     for unit, size in (("h", 3600), ("m", 60)):
         if seconds > 60 and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def _term(raw: str) -> str:

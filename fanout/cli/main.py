@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from fanout.cli.command import Example, write_examples
+from fanout.cli.command import Example, leave_as_text, write_examples
 from fanout.cli.errors import INTERRUPTED, USAGE, report
 from fanout.model.nearest import did_you_mean
 
@@ -113,7 +113,7 @@ class Verbs(TyperGroup):
         write_examples(_EXAMPLES, formatter)
 
 
-def _version_wanted(wanted: bool) -> None:
+def _version_wanted(wanted: bool | None) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -140,7 +140,10 @@ def command() -> Any:
     """The root command."""
     app = typer.Typer(name="fanout", cls=Verbs, add_completion=False, rich_markup_mode=None)
     app.callback(invoke_without_command=True, options_metavar="[OPTIONS]", subcommand_metavar="VERB ...")(_root)
-    return get_command(app)
+    root = get_command(app)
+    for parameter in root.params:
+        leave_as_text(parameter)
+    return root
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -154,13 +157,14 @@ def execute(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:  # whatever it is, a person gets one line and an exit code
-        return report(error, sys.stderr, trace=_wants_trace(arguments))
+        return report(error, sys.stderr, trace=wants_trace(arguments, os.environ))
     return code if isinstance(code, int) else 0
 
 
-def _wants_trace(arguments: Sequence[str]) -> bool:
-    debug = os.environ.get("FANOUT_DEBUG", "") not in ("", "0", "false")
-    return debug or any(re.fullmatch(r"-[a-z]*v[a-z]*v[a-z]*", argument) for argument in arguments)
+def wants_trace(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether tracebacks are shown: FANOUT_DEBUG, or at least two v among the short options."""
+    shorts = [argument for argument in arguments if re.fullmatch(r"-[a-z]+", argument)]
+    return environ.get("FANOUT_DEBUG", "") not in ("", "0", "false") or sum(each.count("v") for each in shorts) >= 2
 
 
 def _forget_stdout() -> None:

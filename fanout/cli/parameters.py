@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fanout.cli.command import TASK_PREFIX
 from fanout.cli.resolve import Resolved
 from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
@@ -20,7 +21,6 @@ Raw = Sequence[str] | str | bool
 """What was typed for one option of a task."""
 
 PANEL = "Task options"
-_PREFIX = "task_"
 _METAVARS: Mapping[type, str] = {
     str: "TEXT",
     int: "N",
@@ -56,7 +56,7 @@ def _option(parameter: Parameter) -> inspect.Parameter:
     )
     annotation = Annotated[kind, option]
     keyword = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(_PREFIX + parameter.name, keyword, default=None, annotation=annotation)
+    return inspect.Parameter(TASK_PREFIX + parameter.name, keyword, default=None, annotation=annotation)
 
 
 def metavar(parameter: Parameter) -> str:
@@ -95,7 +95,7 @@ def values(task: Task, given: Mapping[str, Any], resolved: Resolved) -> dict[str
     raw: dict[str, Raw] = {}
     for path, section in reversed(resolved.task_values(task.name)):
         raw |= {_name(key): _from_file(task, path, key, value) for key, value in section.items()}
-    flags = {name.removeprefix(_PREFIX): value for name, value in given.items() if value is not None}
+    flags = {name.removeprefix(TASK_PREFIX): value for name, value in given.items() if value is not None}
     return bind_parameters(task, raw | flags)
 
 

@@ -15,7 +15,6 @@ from fanout.model.errors import LedgerError
 from fanout.model.event import Event
 from fanout.model.plan import RunHeader
 
-_CLOSE_SECONDS = 3.0
 _CLOSE_PAUSE = 0.02
 
 
@@ -69,16 +68,17 @@ class LedgerWriter:
             raise
         self._finished_seq = batch.finished_seq
 
-    def close(self) -> None:
+    def close(self, patience: float = 3.0) -> None:
         """Fold the log into the file, so that one file is the whole run; a second call does nothing.
 
-        Where a reader outside holds the file open for seconds, the log stays beside it, and no commit is lost.
+        Where a reader outside holds the file open for longer than `patience` (seconds), the log stays beside it, and no
+        commit is lost.
         """
         if self._closed:
             return
         self._closed = True
         try:
-            self._fold_log()
+            self._fold_log(time.monotonic() + patience)
         finally:
             self._connection.close()
             self._lock.release()
@@ -89,8 +89,7 @@ class LedgerWriter:
             self._connection.executemany(sql, parameters)
         self._connection.execute("COMMIT")
 
-    def _fold_log(self) -> None:
-        deadline = time.monotonic() + _CLOSE_SECONDS
+    def _fold_log(self, deadline: float) -> None:
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()

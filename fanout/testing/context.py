@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jmespath
 from anyio.lowlevel import checkpoint
 
 from fanout.model.account import Account
+from fanout.model.errors import UsageError
+from fanout.model.job import GLOBAL
 from fanout.model.row import Row, to_json
 from fanout.tasks import Context, Task
 from fanout.testing.clients import FakeCall, FakeClient, Script
+from fanout.testing.regions import PARTITIONS
 
 _ACCOUNT = Account(id="111122223333", name="example")
 
@@ -73,19 +76,20 @@ class FakeContext:
         return self._script.calls
 
     def client(self, service: str, *, region: str | None = None) -> Any:
-        """A client of the service that answers from the script."""
-        return FakeClient(self._script, service, region or self.region, self.partition)
+        """A client of the service that answers from the script; a global task's is in the partition's home region."""
+        home = PARTITIONS[self.partition].home if self.region == GLOBAL else self.region
+        return FakeClient(self._script, service, region or home, self.partition)
 
     async def pages(
         self, operation: str, key: str, *, service: str | None = None, **arguments: Any
     ) -> AsyncIterator[Any]:
-        """Every item under `key`, a JMESPath expression, in all pages of an operation; an absent key holds none."""
+        """Every item under `key`, a JMESPath expression, in all pages of an operation; an absent key holds none.
+
+        :raises UsageError: if neither the task nor the call names a service.
+        """
         service = service or self.service
         if service is None:
-            raise ValueError(
-                f"pages({operation!r}) names no service, and neither does the task: pass service=, or use "
-                '@task(service="ec2")'
-            )
+            raise UsageError(f"pages({operation!r}) needs a service", "give service=... to @task or to pages()")
         expression = jmespath.compile(key)
         paginator = self.client(service).get_paginator(operation)
         async for page in paginator.paginate(**arguments):
@@ -125,3 +129,7 @@ def _checked(task: Task, row: Row) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise TypeError(f"task {task.name} yielded a row that cannot be stored: {error}") from None
     return dict(row)
+
+
+if TYPE_CHECKING:
+    _fits: Context = FakeContext()

@@ -79,7 +79,7 @@ class Screen:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._live.start()
+        self._live.start(refresh=True)
 
     def hide(self) -> None:
         """Take the live display away."""

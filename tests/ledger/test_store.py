@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from fanout.ledger.reader import Cursor, LedgerReader
 from fanout.ledger.store import LedgerWriter
 from fanout.model.account import Account
 from fanout.model.errors import LedgerError
-from fanout.model.event import AccountEntered, AccountPlanned, JobFinished, JobStarted, Noted, RowsYielded
+from fanout.model.event import AccountEntered, AccountPlanned, JobFinished, JobStarted, Noted, RowsYielded, RunFinished
 from fanout.model.job import Job, Outcome, Verdict
 
 
@@ -88,8 +89,6 @@ def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path, header):
 
 
 def test_a_header_that_cannot_be_written_leaves_nothing_behind(tmp_path, header):
-    import dataclasses
-
     with pytest.raises(TypeError):
         LedgerWriter.create(tmp_path / "a.db", dataclasses.replace(header, parameters={"x": object()}))
     assert list(tmp_path.iterdir()) == []
@@ -121,12 +120,12 @@ def test_closing_waits_for_a_reader_that_is_about_to_end(scenario):
     assert [each.name for each in scenario.path.parent.iterdir()] == [scenario.path.name]
 
 
-def test_a_reader_that_stays_costs_the_single_file_but_no_commit(scenario, monkeypatch):
-    monkeypatch.setattr("fanout.ledger.store._CLOSE_SECONDS", 0.05)
+def test_a_reader_that_stays_costs_the_single_file_but_no_commit(scenario):
     scenario.plan("111122223333", "eu-west-1")
     outside = sqlite3.connect(scenario.path)
     outside.execute("SELECT count(*) FROM jobs").fetchone()
-    scenario.end()
+    scenario.apply(RunFinished(300.0, "", 10, 4, 3))
+    scenario.writer.close(patience=0.05)
     assert scenario.reader.summary().ended is not None
     outside.close()
     assert scenario.reader.coverage().selected == 1
@@ -170,8 +169,6 @@ def test_batches_may_come_from_different_threads(scenario):
 
 
 def test_half_a_surrogate_pair_does_not_cost_the_batch(scenario, denial):
-    import dataclasses
-
     scenario.plan("111122223333", "eu-west-1", name="br\udc80ken")
     scenario.apply(Noted("k\udc80", "note \udcff"), RowsYielded(scenario.jobs[0], 1, ('{"x":"a\ud800b"}',)))
     scenario.finish(0, Outcome.FAILED, fault=dataclasses.replace(denial(), message="odd \udc80"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fanout.model.errors import UsageError
-from fanout.sinks.destination import check_out, open_out
+from fanout.sinks.destination import _is_still, check_out, open_out
 from fanout.sinks.opening import formats, open_sink
 from fanout.sinks.sink import SinkClosed, SinkSpec
 
@@ -227,3 +227,13 @@ def test_a_program_whose_reader_goes_away_ends_without_a_complaint():
 
     assert complaint == ""
     assert process.returncode == 7
+
+
+def test_a_file_that_its_writer_has_just_renamed_is_not_taken_for_the_partial_one(tmp_path):
+    partial = tmp_path / "x.partial"
+    with partial.open("w") as stream:
+        assert _is_still(partial, stream.fileno())
+        partial.rename(tmp_path / "x")
+        assert not _is_still(partial, stream.fileno())
+        partial.write_text("of another run")
+        assert not _is_still(partial, stream.fileno())

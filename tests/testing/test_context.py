@@ -9,6 +9,7 @@ import pytest
 
 from fanout import Context, task
 from fanout.model.account import Account
+from fanout.model.errors import UsageError
 from fanout.testing import FakeContext, NoAnswerError, client_error, run_task
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +70,7 @@ async def test_key_is_jmespath_over_each_page(key, expected):
 
 
 async def test_pages_need_a_service():
-    with pytest.raises(ValueError, match="names no service"):
+    with pytest.raises(UsageError, match="needs a service"):
         await collect(FakeContext(pages={"describe_things": []}).pages("describe_things", "Things"))
 
 
@@ -132,6 +133,19 @@ async def test_paginator_is_like_the_real_one():
     assert (ctx.calls[0].arguments, ctx.calls[0].region) == ({"MaxResults": 5}, "us-west-2")
 
 
+async def test_pages_can_be_a_function_or_an_error():
+    pages = {"describe_volumes": lambda **arguments: [PAGE_ONE] * arguments["N"], "describe_x": ValueError("no")}
+    ctx = FakeContext(pages=pages, service="ec2")
+    assert len(await collect(ctx.pages("describe_volumes", "Volumes", N=3))) == 6
+    with pytest.raises(ValueError, match="no"):
+        await collect(ctx.pages("describe_x", "X"))
+
+
+async def test_single_page_answers_a_plain_call_too():
+    ctx = FakeContext(pages={"describe_volumes": [PAGE_ONE]})
+    assert await ctx.client("ec2").describe_volumes() == PAGE_ONE
+
+
 async def test_error_among_pages_is_raised_after_those_before_it():
     ctx = FakeContext(pages={"describe_volumes": [PAGE_ONE, client_error("RequestLimitExceeded")]})
     found = ctx.pages("describe_volumes", "Volumes", service="ec2")
@@ -156,12 +170,20 @@ async def test_context_is_its_target():
     assert (meta.region_name, meta.partition) == ("cn-north-1", "aws-cn")
 
 
+async def test_global_task_calls_the_home_region_of_its_partition():
+    ctx = FakeContext(region="global", partition="aws-us-gov")
+    assert ctx.client("iam").meta.region_name == "us-gov-west-1"
+    assert ctx.client("iam", region="us-gov-east-1").meta.region_name == "us-gov-east-1"
+
+
 async def test_sleep_and_log_are_kept():
     ctx = FakeContext()
     await ctx.sleep(3600)
     ctx.log.warning("slow", seconds=3600)
+    ctx.log.info("done")
+    ctx.log.debug("well")
     assert ctx.slept == [3600]
-    assert ctx.log.entries == [("warning", "slow", {"seconds": 3600})]
+    assert ctx.log.entries == [("warning", "slow", {"seconds": 3600}), ("info", "done", {}), ("debug", "well", {})]
 
 
 @pytest.mark.parametrize("row", ["text", {"x": object()}, {"x": float("nan")}])

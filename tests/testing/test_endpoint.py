@@ -96,7 +96,7 @@ def test_revoked_key_is_unknown(hub):
 
 
 def test_presigned_request_is_accepted_and_not_when_changed(hub):
-    url = hub.client("sts").generate_presigned_url("get_caller_identity", ExpiresIn=60)
+    url = hub.client("sts").generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
     with urllib.request.urlopen(url) as answer:
         assert b"<Account>999900000000</Account>" in answer.read()
     with pytest.raises(urllib.error.HTTPError) as error:
@@ -310,6 +310,17 @@ def test_hanging_call_ends_with_its_client(hub):
     with pytest.raises(ReadTimeoutError):
         call(hub.client("ec2", read_timeout=0.1))
     assert call(hub.client("ec2"))
+
+
+def test_endpoint_ends_although_a_call_hangs(serve):
+    with ThreadPoolExecutor(1) as pool, Endpoint(World.generate(2)) as endpoint:
+        endpoint.set_faults([FaultRule(answer=Answer.HANG)])
+        hub = serve(endpoint.world)
+        hanging = pool.submit(call, hub.client("ec2", url=endpoint.url, read_timeout=30))
+        while not endpoint.stats().in_flight:
+            time.sleep(0.01)
+        endpoint.__exit__(None, None, None)
+        assert isinstance(hanging.exception(10), ConnectionClosedError)
 
 
 def test_slow_call_is_answered_late(hub):

@@ -97,6 +97,7 @@ def test_suspended_account_is_denied_in_the_same_words(hub):
         ({"RoleSessionName": "bad name!"}, "ValidationError"),
         ({"RoleSessionName": "x" * 65}, "ValidationError"),
         ({"DurationSeconds": 899}, "ValidationError"),
+        ({"DurationSeconds": "soon"}, "ValidationError"),
         ({"DurationSeconds": 43201}, "ValidationError"),
         ({"ExternalId": "a b"}, "ValidationError"),
         ({"Policy": "x" * 2049}, "ValidationError"),

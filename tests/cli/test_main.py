@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from fanout.cli.main import VERBS
+
+HEAVY = ("aioboto3", "aiobotocore", "botocore", "boto3", "aiohttp", "moto", "sqlite3", "jmespath", "pydantic")
+
+
+def start(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "fanout", *arguments],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def imported(finished: subprocess.CompletedProcess[str]) -> set[str]:
+    lines = (line for line in finished.stderr.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("line", ["--help", "run --help", "config show"])
+def test_nothing_heavy_is_loaded_where_aws_is_not_asked(line: str, tmp_path):
+    finished = start(*line.split(), "-o", "none") if line == "config show" else start(*line.split())
+    assert finished.returncode == 0
+    heavy = set(HEAVY) - ({"jmespath"} if line == "config show" else set())
+    assert imported(finished) & heavy == set()
+    assert "rich" not in imported(finished) or line == "config show"
+
+
+def test_the_version_is_the_distributions(fanout):
+    result = fanout("--version")
+    assert (result.code, result.out) == (0, f"fanout {version('fanout')}\n")
+
+
+def test_help_is_data_and_fits_eighty_columns(fanout):
+    for verb in VERBS:
+        result = fanout(verb, "--help")
+        assert (result.code, result.err) == (0, "")
+        assert result.out.startswith(f"Usage: fanout {verb} ")
+        assert "Examples:\n  1. " in result.out
+        assert max(len(line) for line in result.out.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("line", ["runs show", "runs export", "runs delete", "config show", "sandbox up"])
+def test_lower_verbs_have_help_with_examples(fanout, line: str):
+    result = fanout(*line.split(), "--help")
+    assert result.code == 0
+    assert result.out.startswith(f"Usage: fanout {line} ")
+    assert "  2. " in result.out
+
+
+def test_the_root_lists_the_verbs(fanout):
+    for result in (fanout("--help"), fanout()):
+        said = result.out + result.err
+        for verb in VERBS:
+            assert f"\n  {verb} " in said
+    assert fanout().code == 2
+    assert fanout().out == ""
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "resume", "exec", "call", "doctor", "sql", "new"])
+def test_verbs_that_nothing_stands_behind_do_not_exist(fanout, verb: str):
+    result = fanout(verb)
+    assert result.code == 2
+    assert f"there is no verb '{verb}'" in result.err
+
+
+def test_an_unknown_variable_is_a_warning_and_no_more(fanout, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FANOUT_OUTPT", "csv")
+    result = fanout("tasks")
+    assert result.code == 0
+    assert (
+        result.err
+        == "fanout: warning: FANOUT_OUTPT means nothing to fanout; did you mean FANOUT_OUTPUT, or FANOUT_OUT?\n"
+    )
+
+
+def test_a_reader_that_leaves_early_hears_no_complaint():
+    for line in ("tasks", "run --help", "config show"):
+        finished = subprocess.run(
+            ["sh", "-c", f'"{sys.executable}" -m fanout {line} | true'], capture_output=True, text=True, check=False
+        )
+        assert finished.stderr == ""
+
+
+def test_help_survives_a_terminal_that_knows_only_ascii(fanout):
+    file = fanout.write(
+        "umlaut.py", 'from fanout import task\n\n@task(actions=[])\nasync def u(ctx):\n    """Zähle…"""\n    yield {}\n'
+    )
+    finished = start("run", str(file), "--help", PYTHONIOENCODING="ascii")
+    assert finished.returncode == 0
+    assert "Z\\xe4hle" in finished.stdout
+
+
+def test_without_accounts_credentials_nor_organization_the_exit_code_is_six(fanout):
+    result = fanout("accounts", "-a", "org")
+    assert result.code == 6
+    assert result.err.startswith("fanout: ")
