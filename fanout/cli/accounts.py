@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 from fanout.cli import checks, listing
 from fanout.cli.command import Example, Verb, build
 from fanout.cli.errors import SOME_FAILED
-from fanout.cli.invocation import begin, sandboxed
+from fanout.cli.invocation import begin, sandboxed, start_logs
 from fanout.cli.names import LISTING, TIMEOUTS
 from fanout.cli.options import ACCESS, GENERAL, SELECTION
 
@@ -72,6 +72,7 @@ def _list(which: str, flags: Mapping[str, Any]) -> int:
 
         from fanout import app
 
+        start_logs(inside)
         ask = app.accounts_listing if which == "accounts" else app.regions_listing
         found = anyio.run(ask, inside.settings, app.Streams(inside.stdin, inside.stdout, inside.stderr))
         for note in found.notes:

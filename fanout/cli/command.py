@@ -81,10 +81,11 @@ class _AsTyped:
         return value
 
 
-def leave_as_text(parameter: Any) -> None:
+def leave_as_text(parameter: Any) -> Any:
     """Keep typer from reading a value: ours are text or flags, and it loads pydantic, which takes longer than all else."""
     if hasattr(parameter, "_runtime_param"):
         parameter._runtime_param = _AsTyped()  # noqa: SLF001  # there is no other door; absent, nothing is lost but time
+    return parameter
 
 
 def _was_given(value: Any) -> bool:
@@ -126,6 +127,10 @@ class Grouped(TyperCommand):
 
     examples: Sequence[Example] = ()
     parts: Mapping[str, str] = {}
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """--help, read as all others are."""
+        return leave_as_text(super().get_help_option(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, group by group, in the order in which the groups appear."""

@@ -36,12 +36,10 @@ def asking(task: str, stdin: TextIO, stderr: TextIO, *, stdin_is_data: bool) -> 
 
 
 def _ask(task: str, targets: int, answers: TextIO, questions: TextIO) -> bool:
-    questions.write(f"{task} changes things in {targets} targets. Type {targets} to go on, anything else to stop: ")
+    counted = f"{targets} target{'' if targets == 1 else 's'}"
+    questions.write(f"{task} changes things in {counted}. Type {targets} to go on, anything else to stop: ")
     questions.flush()
-    agreed = answers.readline().strip() == str(targets)
-    if not agreed:
-        questions.write("Stopped: nothing was changed.\n")
-    return agreed
+    return answers.readline().strip() == str(targets)
 
 
 def _has_terminal() -> bool:

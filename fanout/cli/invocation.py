@@ -35,6 +35,21 @@ class Invocation:
             self.stderr.write(f"{line}\n")
 
 
+def start_logs(invocation: Invocation) -> None:
+    """Send what libraries and tasks log to stderr, as -v, -q and --log-format say. `fanout run` does this by itself."""
+    from fanout.views.logs import configure
+    from fanout.views.redaction import Redactor
+    from fanout.views.screen import Screen
+
+    output = invocation.settings.output
+    configure(
+        verbose=-1 if output.quiet else output.verbose,
+        log_format="json" if output.log_format == "json" else "text",
+        stream=Screen(invocation.stderr, os.environ),
+        secrets=Redactor(),
+    )
+
+
 def begin(flags: Mapping[str, Any]) -> Invocation:
     """Resolve all settings and warn of variables that mean nothing.
 

@@ -83,6 +83,10 @@ VERBS: Mapping[str, tuple[str, Callable[[], TyperCommand]]] = {
 class Verbs(TyperGroup):
     """The root: builds only the verb that was asked for."""
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """--help, read as all others are."""
+        return leave_as_text(super().get_help_option(ctx))
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature is click's
         """The verbs, in the order of the help."""
         return list(VERBS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from fanout.testing.answers import RefusedError, refusal
@@ -18,8 +18,8 @@ class Identity:
     """An access key and everything that it stands for. `expires` is seconds since the epoch, None for never."""
 
     key_id: str
-    secret: str
-    token: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
     account: str
     arn: str
     user_id: str
