@@ -79,7 +79,9 @@ class TargetContext:
         if found is None and client.meta.service_model.metadata.get("protocol") == "ec2":
             what = f"the answer has no {key}, so it is not AWS's"
             raise failed(FaultKind.MALFORMED_RESPONSE, "MissingMember", what)
-        return found or []
+        if found is None:
+            return []
+        return found if isinstance(found, list) else [found]
 
     async def sleep(self, seconds: float) -> None:
         """Wait without holding a permit that other jobs could use."""

@@ -95,6 +95,9 @@ class Organization:
         )
 
 
+_DENIALS = (FaultKind.DENIED, FaultKind.DENIED_BY_SCP, FaultKind.DENIED_BY_SCOPE)
+
+
 @dataclass(slots=True)
 class OrganizationReader:
     """Asks Organizations as one identity; throttles are waited out, everything else that fails is an `AccessError`.
@@ -113,13 +116,30 @@ class OrganizationReader:
     async def identify(self) -> OrganizationIdentity:
         """Ask which organization the identity sees (DescribeOrganization, which any member account may call).
 
-        :raises AccessError: if there is none, or it may not be described.
+        An identity that may list the accounts but not describe the organization learns it from an account's ARN.
+
+        :raises AccessError: if there is none, or it may neither be described nor listed.
         """
-        found = (await self._call("describe_organization")).get("Organization", {})
+        try:
+            found = (await self._call("describe_organization")).get("Organization", {})
+        except AccessError as error:
+            if not isinstance(error.__cause__, Exception) or classify(error.__cause__).kind not in _DENIALS:
+                raise
+            return await self._identify_by_account(error)
         try:
             return OrganizationIdentity(found["Id"], found.get("MasterAccountId", ""))
         except KeyError:
             raise AccessError("DescribeOrganization answered without an organization", _proxy_hint()) from None
+
+    async def _identify_by_account(self, denied: AccessError) -> OrganizationIdentity:
+        """Read the ids from the first account's ARN: arn:aws:organizations::MANAGEMENT:account/ORGANIZATION/ACCOUNT."""
+        async for each in self._pages("list_accounts", "Accounts", MaxResults=PAGE_SIZE):
+            parts = str(each.get("Arn", "")).split(":")
+            path = parts[-1].split("/")
+            if len(parts) == 6 and len(path) == 3:
+                return OrganizationIdentity(path[1], parts[4])
+            break
+        raise denied
 
     async def read(
         self, which: OrganizationIdentity, *, with_units: bool, with_tags: bool, read_at: float
@@ -290,7 +310,7 @@ def _cannot(operation: str, fault: Fault, identity: str) -> AccessError:
             f"the account of {identity} belongs to no organization",
             f"use credentials of the organization's management account, name a role in it with --list-role, {_WITHOUT}",
         )
-    if fault.kind in (FaultKind.DENIED, FaultKind.DENIED_BY_SCP, FaultKind.DENIED_BY_SCOPE):
+    if fault.kind in _DENIALS:
         return AccessError(
             f"{identity} may not list the organization: it lacks organizations:{api} ({fault.code}: {fault.message})",
             "use the management account or a delegated administrator's, name a role that may with --list-role, "

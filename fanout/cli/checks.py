@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from fanout.cli.kinds import is_file
 from fanout.cli.resolve import Resolved
 from fanout.model.errors import UsageError
-from fanout.model.selection import SELECTORS
+from fanout.model.selection import SELECTORS, TermKind, parse_terms
 from fanout.tasks import Task
 
 
 def check_accounts(resolved: Resolved, verb: str) -> None:
-    """Check that accounts were named.
+    """Check that accounts were named, and that files with lists of them can be read.
 
-    :raises UsageError: if not; nothing ever means "all".
+    :raises UsageError: if not, with the line of each mistake in a file; nothing ever means "all".
     """
     if not resolved.value("accounts"):
         raise UsageError(
             f"no accounts were named, and fanout never takes that for all: `{verb}` needs --accounts TERM",
             f"there are {SELECTORS}",
         )
+    for name in ("accounts", "only", "exclude"):
+        _check_lists(resolved.value(name), f"--{name}")
+
+
+def _check_lists(terms: Sequence[str], option: str) -> None:
+    from fanout.aws.accounts_file import read_accounts_file
+
+    for term in parse_terms(terms, option=option, is_file=is_file):
+        if term.kind is TermKind.FILE and not _is_pipe(term.value):  # a pipe is read once, when it counts
+            read_accounts_file(Path(term.value))
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        mode = Path(path).expanduser().stat().st_mode
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def check_regions(resolved: Resolved, task: Task) -> None:

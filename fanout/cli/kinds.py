@@ -152,11 +152,19 @@ def _duration_text(value: timedelta | float) -> str:
     return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
 
 
+def is_file(path: str) -> bool:
+    """Whether a path, perhaps with a ~ in front, is that of a plain file."""
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, a home that nobody knows, a null character
+        return False
+
+
 def _term(raw: str) -> str:
     from fanout.model.selection import parse_terms
 
     try:
-        parse_terms([raw], option="", is_file=lambda path: Path(path).is_file())
+        parse_terms([raw], option="", is_file=is_file)
     except UsageError as error:
         raise UsageError(error.message.removeprefix(": "), error.hint) from None
     return raw.strip()

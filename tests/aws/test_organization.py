@@ -284,3 +284,25 @@ async def test_a_simulated_organization_is_read_through_the_real_sdk(moto_endpoi
     assert [each.id for each in found.under("/prod")] == [ids[0]]
     assert [each.id for each in found.accounts if each.state != "ACTIVE"] == [ids[1]]
     assert [each.id for each in found.tagged("number", "21")] == [ids[21]]
+
+
+async def test_who_may_list_but_not_describe_learns_the_organization_from_an_accounts_arn():
+    arn = f"arn:aws:organizations::{MANAGEMENT}:account/{ORGANIZATION}/222222222222"
+    client = FakeOrganizations([{"Id": "222222222222", "Name": "one", "Arn": arn}], empty_first=True)
+    client.failures["describe_organization"] = [refusal("AccessDeniedException", "DescribeOrganization")]
+    assert await reader(client).identify() == WHICH
+
+
+async def test_without_an_arn_the_refusal_to_describe_stands():
+    client = FakeOrganizations([{"Id": "222222222222", "Name": "one"}])
+    client.failures["describe_organization"] = [refusal("AccessDeniedException", "DescribeOrganization")]
+    with pytest.raises(AccessError, match="DescribeOrganization"):
+        await reader(client).identify()
+
+
+async def test_who_may_neither_describe_nor_list_is_told_of_the_listing():
+    client = small()
+    client.failures["describe_organization"] = [refusal("AccessDeniedException", "DescribeOrganization")]
+    client.failures["list_accounts"] = [refusal("AccessDeniedException")]
+    with pytest.raises(AccessError, match="ListAccounts"):
+        await reader(client).identify()
