@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fanout.app.listings import Listing, accounts_listing, regions_listing
     from fanout.app.past import delete_run, export, run_summary, runs_listing
-    from fanout.app.running import RunResult, run
+    from fanout.app.report import RunResult
+    from fanout.app.running import run
     from fanout.app.streams import Streams
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 
 _HOME = {
     "Listing": "listings",
-    "RunResult": "running",
+    "RunResult": "report",
     "Streams": "streams",
     "accounts_listing": "listings",
     "delete_run": "past",

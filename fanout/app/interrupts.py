@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import anyio
 from anyio import TASK_STATUS_IGNORED
@@ -24,32 +27,36 @@ class StoppedBeforeRun(FanoutError):  # noqa: N818  # not a failure: the person 
 
 
 class Interrupts:
-    """Turns signals into draining and cancelling. `scope` is cancelled where nothing runs yet."""
+    """Turns signals into draining and cancelling. `scope` is cancelled where nothing runs yet.
+
+    `first` is the first signal that came, or None.
+    """
 
     def __init__(self, screen: Screen, scope: anyio.CancelScope) -> None:
+        self.first: signal.Signals | None = None
         self._screen = screen
         self._scope = scope
         self._engine: Engine | None = None
-        self._stopped: int | None = None
+        self._break_off: Callable[[], None] | None = None
 
-    def attend(self, engine: Engine) -> None:
-        """From now on signals are for this engine."""
+    def attend(self, engine: Engine, break_off: Callable[[], None]) -> None:
+        """From now on signals are for this engine; with the second, `break_off` is called too."""
         self._engine = engine
+        self._break_off = break_off
 
     async def listen(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Wait for signals until cancelled."""
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             task_status.started()
-            count = 0
             async for number in signals:
-                count += 1
-                self._heed(signal.Signals(number), count)
+                self.heed(signal.Signals(number))
 
-    def _heed(self, number: signal.Signals, count: int) -> None:
-        if self._engine is None:
-            self._stopped = int(number)
+    def heed(self, number: signal.Signals) -> None:
+        """Act on a signal."""
+        again, self.first = self.first is not None, self.first or number
+        if self._engine is None or self._break_off is None:
             self._scope.cancel()
-        elif count == 1:
+        elif not again:
             self._screen.write(
                 "fanout: stopping: jobs in flight finish, nothing more starts; again to break them off\n"
             )
@@ -57,11 +64,29 @@ class Interrupts:
         else:
             self._screen.write("fanout: breaking off what is in flight\n")
             self._engine.cancel()
+            self._break_off()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a person is asked something, a signal ends the question: the event loop cannot, as it waits for it.
+
+        :raises StoppedBeforeRun: when a signal comes.
+        """
+        before = {number: signal.signal(number, _stop) for number in WHY}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def check(self) -> None:
         """Say so where a signal came before anything ran.
 
         :raises StoppedBeforeRun: if one did.
         """
-        if self._stopped is not None:
-            raise StoppedBeforeRun(self._stopped)
+        if self._engine is None and self.first is not None:
+            raise StoppedBeforeRun(self.first)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise StoppedBeforeRun(number)

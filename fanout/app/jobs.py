@@ -2,67 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from fanout.aws.entrance import Entrance, access_fault
-from fanout.aws.faults import classify, task_bug
+from fanout.aws.faults import classify
 from fanout.engine.worker import Ended
 from fanout.model.account import Account
 from fanout.model.duration import format_duration
 from fanout.model.fault import Fault, FaultKind, Stage
-from fanout.model.job import GLOBAL, Job, Outcome, Verdict
+from fanout.model.job import Job, Outcome, Verdict
 from fanout.model.row import Row
 from fanout.model.slot import Slot
 from fanout.tasks import Task
 from fanout.views.logs import get_logger
 
+CREDENTIALS = "credentials"
+"""Why a run ended whose source credentials ran out."""
+
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class TaskWork:
-    """Implements `fanout.engine.worker.Work` for one task. `timeout` is a job's, in seconds."""
+    """Implements `fanout.engine.worker.Work` for one task.
+
+    `timeout` is a job's, in seconds; `redact` takes secrets out of text; `ran_out` is the fault that ended the run because
+    the source credentials ran out, or None.
+    """
 
     task: Task
     parameters: Mapping[str, Any]
     entrance: Entrance
     timeout: float
     scp_deny_fails: bool
+    redact: Callable[[str], str]
+    ran_out: Fault | None = None
 
     async def open(self, account: Account, slot: Slot) -> tuple[str, ...] | None:
         """Enter an account; its regions where they depend on it."""
         return await self.entrance.enter(account, slot)
 
-    async def rows(self, account: Account, job: Job, slot: Slot) -> AsyncGenerator[Row, None]:
+    def rows(self, account: Account, job: Job, slot: Slot) -> AsyncGenerator[Row, None]:
         """Run the task on one target."""
         log = get_logger(self.task.name, account_id=account.id, region=job.region)
         context = self.entrance.context(account, job.region, slot, self.task, log)
-        generator = cast("AsyncGenerator[Row, None]", self.task(context, **self.parameters))
-        async with aclosing(generator) as rows:
-            async for row in rows:
-                if not isinstance(row, Mapping):
-                    raise TypeError(f"the task yielded a {type(row).__name__}, not a row")
-                yield row
+        return cast("AsyncGenerator[Row, None]", self.task(context, **self.parameters))
 
     def fault(self, error: Exception) -> Fault:
         """Why an account could not be entered."""
-        return access_fault(error)
+        return self._clean(access_fault(error))
+
+    def stops(self, account: Account, fault: Fault) -> str:
+        """A run ends with the source credentials: every account after would fail of the same."""
+        if not ends_all(self.entrance, account, fault):
+            return ""
+        self.ran_out = self.ran_out or fault
+        return CREDENTIALS
 
     def settle(self, account: Account, job: Job, ended: Ended) -> Verdict:
         """What became of a job."""
         if ended.timed_out or ended.cut_off:
             return self._broken_off(ended)
         if ended.error is None:
-            return Verdict(outcome=Outcome.CHANGED if ended.changed else Outcome.OK)
-        fault = classify(ended.error) if not isinstance(ended.error, TypeError) else task_bug(ended.error)
+            return Verdict(outcome=Outcome.CHANGED if ended.changed and self.task.changes else Outcome.OK)
+        fault = self._clean(classify(_single(ended.error)))
         if ended.lost and self.task.changes:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
-        if fault.kind is FaultKind.DENIED_BY_SCP and not (self.scp_deny_fails or self.task.changes):
+        if self._is_denied_by_scp(fault):
             return Verdict(outcome=Outcome.SKIPPED, fault=fault, reason="denied_by_scp")
         if self._is_off(account, job, fault):
             return Verdict(outcome=Outcome.SKIPPED, fault=_region_off(account, job, fault), reason="region_not_enabled")
         return Verdict(outcome=Outcome.FAILED, fault=fault)
+
+    def _clean(self, fault: Fault) -> Fault:
+        """The fault without secrets: a task may have put anything into the text of its exceptions."""
+        return replace(fault, message=self.redact(fault.message), hint=self.redact(fault.hint))
+
+    def _is_denied_by_scp(self, fault: Fault) -> bool:
+        """Whether an operation (not the way in) of a reading task was denied by a service control policy."""
+        denied = fault.kind is FaultKind.DENIED_BY_SCP and fault.stage is Stage.CALL
+        return denied and not (self.scp_deny_fails or self.task.changes)
 
     def _is_off(self, account: Account, job: Job, fault: Fault) -> bool:
         """Whether the account has not enabled the region: AWS then says that it does not know the credentials."""
@@ -72,28 +91,40 @@ class TaskWork:
 
     def _broken_off(self, ended: Ended) -> Verdict:
         """A job whose time, or whose run, ended before it: what a changing task did is not known."""
-        what = "the run's time (--run-timeout)" if ended.cut_off else f"its time of {format_duration(self.timeout)}"
-        hint = "raise --run-timeout" if ended.cut_off else "raise --timeout"
-        fault = Fault(
-            kind=FaultKind.STOPPED if ended.cut_off else FaultKind.TIMEOUT,
-            stage=Stage.TASK,
-            code="RunTimeout" if ended.cut_off else "JobTimeout",
-            message=f"the job was broken off: {what} was up",
-            hint=hint,
-        )
         if not ended.timed_out:
-            interrupted = "the job was broken off by the second signal"
-            fault = Fault(kind=FaultKind.STOPPED, stage=Stage.TASK, code="Cancelled", message=interrupted)
+            fault = _broken(FaultKind.STOPPED, "Cancelled", "by the second signal", "")
+        elif ended.cut_off:
+            fault = _broken(
+                FaultKind.STOPPED, "RunTimeout", "the run's time (--run-timeout) was up", "raise --run-timeout"
+            )
+        else:
+            what = f"its time of {format_duration(self.timeout)} was up"
+            fault = _broken(FaultKind.TIMEOUT, "JobTimeout", what, "raise --timeout")
         if self.task.changes:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
         return Verdict(outcome=Outcome.FAILED if ended.timed_out else Outcome.UNREACHED, fault=fault)
 
     def regions_of_shut(self, account: Account) -> tuple[str, ...]:
-        """The regions that count for an account that could not be entered."""
-        regions = self.entrance.regions
-        if regions is None:
-            return (GLOBAL,)
-        return account.regions or regions.resolve(self.entrance.partition.by_default)
+        """The regions that count for an account that was not entered."""
+        return self.entrance.if_shut(account)
+
+
+def ends_all(entrance: Entrance, account: Account, fault: Fault) -> bool:
+    """Whether a fault is that of the source credentials, which have run out."""
+    if fault.kind is not FaultKind.EXPIRED or fault.code == "ExpiredAtOnce":
+        return False
+    return account.direct or (fault.stage is Stage.ACCESS and not entrance.by_profile(account))
+
+
+def _single(error: Exception) -> Exception:
+    """The first error of a group: a task that makes calls side by side raises what the first of them did."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _broken(kind: FaultKind, code: str, why: str, hint: str) -> Fault:
+    return Fault(kind=kind, stage=Stage.TASK, code=code, message=f"the job was broken off: {why}", hint=hint)
 
 
 def _region_off(account: Account, job: Job, fault: Fault) -> Fault:

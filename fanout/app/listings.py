@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fanout.app.planning import fallback_notes, own_regions, select_regions
+from fanout.app.planning import (
+    OwnRegions,
+    ask_regions,
+    fallback_notes,
+    known_regions,
+    select_own_regions,
+    select_regions,
+)
 from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
 from fanout.aws.accounts import Selection, select_accounts
-from fanout.aws.entrance import Entrance, OwnSlot, access_fault
-from fanout.aws.organization import for_each
+from fanout.aws.entrance import Entrance
+from fanout.aws.regions import RegionSelection
 from fanout.model.account import Account
 from fanout.model.policy import FANOUT_ACTIONS, session_policy
-from fanout.model.retry import Backoff
 from fanout.model.settings import DEFAULT_ROLE, Settings
 
 ACCOUNT_COLUMNS = ("account_id", "account_name", "state", "ou_path", "tags", "management", "skipped", "entered_as")
@@ -69,7 +75,7 @@ async def regions_listing(settings: Settings, streams: Streams) -> Listing:
         async with open_world(settings) as world:
             regions = select_regions(world)
             selection = await select_accounts(settings.selection, world.source(streams, changes=False))
-            entrance = _entrance(world, regions)
+            entrance = _entrance(world, regions, select_own_regions(world, selection.accounts))
             found, failures = await _regions(world, entrance, selection)
             rows = [row for account in selection.accounts for row in _region_rows(account, found, failures)]
             notes = [*selection.notes, *fallback_notes(entrance)]
@@ -77,7 +83,7 @@ async def regions_listing(settings: Settings, streams: Streams) -> Listing:
     raise AssertionError("unreachable")
 
 
-def _entrance(world: World, regions: Any) -> Entrance:
+def _entrance(world: World, regions: RegionSelection | None, own: OwnRegions) -> Entrance:
     access = world.settings.access
     return Entrance(
         clients=world.clients,
@@ -88,10 +94,11 @@ def _entrance(world: World, regions: Any) -> Entrance:
         access=access,
         home_region=world.home_region,
         run_id="regions",
-        policy=session_policy(FANOUT_ACTIONS),
+        policy=session_policy(FANOUT_ACTIONS) if access.scoped else None,
         allowed=None,
         call_timeout=world.settings.execution.call_timeout,
         regions=regions,
+        own_regions=own,
         once=world.once,
         patient=world.patient,
     )
@@ -101,23 +108,13 @@ async def _regions(
     world: World, entrance: Entrance, selection: Selection
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Each account's regions, and for accounts that could not be asked the reason."""
-    found: dict[str, tuple[str, ...]] = {}
-    failures: dict[str, str] = {}
-
-    async def ask(account: Account) -> None:
-        known = own_regions(world, account, entrance.regions)
-        if known is not None:
-            found[account.id] = known
-            return
-        slot = OwnSlot(Backoff(retries=world.settings.execution.retries))
-        try:
-            found[account.id] = await entrance.enter(account, slot) or ()
-        except Exception as error:
-            fault = access_fault(error)
-            failures[account.id] = f"{fault.code}: {fault.message}"
-
-    await for_each(selection.accounts, world.settings.execution.concurrency, ask)
-    return found, failures
+    known = {
+        account.id: known_regions(account, entrance.regions, entrance.own_regions) for account in selection.accounts
+    }
+    unknown = [account for account in selection.accounts if known[account.id] is None]
+    found, failures = await ask_regions(entrance, unknown, world.settings.execution)
+    told = {account_id: regions for account_id, regions in known.items() if regions is not None}
+    return told | found, {account_id: f"{fault.code}: {fault.message}" for account_id, fault in failures.items()}
 
 
 def _region_rows(

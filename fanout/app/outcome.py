@@ -7,23 +7,28 @@ from collections.abc import Sequence
 from fanout.model.summary import Summary
 
 INTERRUPTED, TERMINATED = 130, 143
-FAILURE_LIMIT, NOTHING_OK, SOME_FAILED = 5, 4, 3
+OUTPUT_LOST, SOME_FAILED, NOTHING_OK, FAILURE_LIMIT = 1, 3, 4, 5
+_BY_PERSON = {"interrupted": INTERRUPTED, "terminated": TERMINATED}
 
 
-def exit_code(summary: Summary, require_coverage: float | None = None) -> int:
-    """The exit code of a run, as the command line's contract has it. `require_coverage` is a share from 0 to 1."""
+def exit_code(summary: Summary, require_coverage: float | None = None, *, output_lost: bool = False) -> int:
+    """The exit code of a run, as the command line's contract has it.
+
+    `require_coverage` is a share from 0 to 1. `output_lost` says that rows or the summary could not be written where they
+    were wanted; the ledger has them.
+    """
     coverage = summary.coverage
-    if summary.why == "interrupted":
-        return INTERRUPTED
-    if summary.why == "terminated":
-        return TERMINATED
+    if summary.why in _BY_PERSON:
+        return _BY_PERSON[summary.why]
+    if output_lost:
+        return OUTPUT_LOST
     if summary.why == "failure-limit":
         return FAILURE_LIMIT
     bad = coverage.failed + coverage.unknown
     if bad and not coverage.ok + coverage.changed:
         return NOTHING_OK
     short = require_coverage is not None and coverage.share < require_coverage
-    return SOME_FAILED if bad or coverage.unreached or short else 0
+    return SOME_FAILED if bad or coverage.unreached or short or summary.why else 0
 
 
 def next_steps(summary: Summary) -> Sequence[str]:

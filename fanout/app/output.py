@@ -11,6 +11,8 @@ from fanout.sinks.opening import format_for, open_sink
 from fanout.sinks.sink import Sink, SinkSpec
 from fanout.sinks.terminal import is_terminal, terminal_width, wants_color
 
+_WHILE_IT_RUNS = ("csv", "json", "jsonl")
+
 
 def open_output(output: OutputSettings, streams: Streams, *, declared: Sequence[str]) -> Sink:
     """The sink for a task's rows; `declared` are the task's columns.
@@ -20,7 +22,7 @@ def open_output(output: OutputSettings, streams: Streams, *, declared: Sequence[
     stream = streams.stdout
     return open_sink(
         SinkSpec(
-            format=format_for(output.format, output.out, is_terminal(stream)),
+            format=_format(output, streams),
             stream=stream,
             out=output.out,
             columns=output.columns,
@@ -31,3 +33,13 @@ def open_output(output: OutputSettings, streams: Streams, *, declared: Sequence[
             color=wants_color(stream, os.environ),
         )
     )
+
+
+def prints_rows(output: OutputSettings, streams: Streams) -> bool:
+    """Whether rows appear on a terminal while the run is on, where a live display would tear them."""
+    on_terminal = output.out is None and is_terminal(streams.stdout)
+    return on_terminal and _format(output, streams) in _WHILE_IT_RUNS
+
+
+def _format(output: OutputSettings, streams: Streams) -> str:
+    return format_for(output.format, output.out, is_terminal(streams.stdout))

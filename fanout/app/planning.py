@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from fanout.app.jobs import ends_all
 from fanout.app.streams import Streams
 from fanout.app.world import World
 from fanout.aws.accounts import Selection, select_accounts
-from fanout.aws.entrance import Entrance
+from fanout.aws.entrance import Entrance, OwnSlot, access_fault
+from fanout.aws.organization import for_each
 from fanout.aws.regions import ENABLED, RegionSelection, parse_regions
 from fanout.model.account import Account
-from fanout.model.errors import SelectionError, UsageError
+from fanout.model.checks import role_account
+from fanout.model.errors import AccessError, FanoutError, SelectionError, UsageError
+from fanout.model.fault import Fault
 from fanout.model.job import GLOBAL
+from fanout.model.retry import Backoff
+from fanout.model.settings import ExecutionSettings
 from fanout.tasks import Task
+
+OwnRegions = Mapping[str, RegionSelection]
+"""The selections of accounts that have one of their own, by account id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +39,7 @@ class Planned:
     notes: tuple[str, ...]
     organization_id: str
     targets: int
+    own_regions: OwnRegions = field(default_factory=dict)
 
 
 def select_regions(world: World, *, account_scope: bool = False) -> RegionSelection | None:
@@ -44,6 +55,31 @@ def select_regions(world: World, *, account_scope: bool = False) -> RegionSelect
     )
 
 
+def select_own_regions(world: World, accounts: Iterable[Account]) -> OwnRegions:
+    """The regions of accounts from a file that gives them some, without those of --exclude-regions.
+
+    :raises FanoutError: if they are wrong, or --exclude-regions leaves an account none.
+    """
+    exclude = world.settings.selection.exclude_regions
+    found: dict[str, RegionSelection] = {}
+    for account in accounts:
+        if account.regions is None:
+            continue
+        try:
+            found[account.id] = parse_regions(account.regions, exclude, partition=world.partition.id, book=world.book)
+        except FanoutError as error:
+            raise type(error)(f"account {account.id}: {error.message}", error.hint) from None
+    return found
+
+
+def known_regions(account: Account, regions: RegionSelection | None, own: OwnRegions) -> tuple[str, ...] | None:
+    """An account's regions: its own, else the run's; None where they are what it has enabled."""
+    if regions is None:
+        return (GLOBAL,)
+    selected = own.get(account.id, regions)
+    return None if selected.enabled else selected.fixed
+
+
 async def plan(world: World, task: Task, streams: Streams) -> Planned:
     """Resolve the selection for a task.
 
@@ -54,32 +90,77 @@ async def plan(world: World, task: Task, streams: Streams) -> Planned:
     regions = select_regions(world, account_scope=task.scope == "account")
     selection = await select_accounts(world.settings.selection, world.source(streams, changes=task.changes))
     selection = _without_own(world, task, selection)
-    accounts = tuple((account, own_regions(world, account, regions)) for account in selection.accounts)
-    default = len(regions.resolve(world.partition.by_default)) if regions else 1
-    targets = sum(default if each is None else len(each) for _, each in accounts)
-    _check_size(world, targets, exact=all(each is not None for _, each in accounts))
-    return Planned(
-        accounts=accounts,
+    _check_roles(world, selection.accounts)
+    own = select_own_regions(world, selection.accounts) if regions else {}
+    planned = Planned(
+        accounts=tuple((account, known_regions(account, regions, own)) for account in selection.accounts),
         skipped=selection.skipped,
         regions=regions,
         notes=selection.notes,
         organization_id=selection.organization_id or "",
-        targets=targets,
+        targets=0,
+        own_regions=own,
     )
+    return _counted(world, planned)
 
 
-def own_regions(world: World, account: Account, regions: RegionSelection | None) -> tuple[str, ...] | None:
-    """An account's regions: its own from an accounts file, else the run's; None for what it has enabled.
+def _counted(world: World, planned: Planned) -> Planned:
+    """The plan with its number of targets.
 
-    :raises SelectionError: if --exclude-regions leaves it none.
+    :raises SelectionError: if there are more than --max-targets.
     """
-    if regions is None:
-        return (GLOBAL,)
-    if account.regions is None:
-        return None if regions.enabled else regions.fixed
-    exclude = world.settings.selection.exclude_regions
-    own = parse_regions(account.regions, exclude, partition=world.partition.id, book=world.book)
-    return None if own.enabled else own.fixed
+    targets = 0
+    for account, regions in planned.accounts:
+        if regions is None and planned.regions is not None:
+            regions = planned.own_regions.get(account.id, planned.regions).resolve(world.partition.by_default)  # noqa: PLW2901  # a guess in place of None
+        targets += len(regions or ())
+    most = world.settings.selection.max_targets
+    if most is not None and targets > most:
+        about = "" if all(each is not None for _, each in planned.accounts) else "about "
+        raise SelectionError(
+            f"the selection has {about}{targets} targets, more than --max-targets {most}",
+            "select less, or raise --max-targets",
+        )
+    return replace(planned, targets=targets)
+
+
+async def complete(world: World, planned: Planned, entrance: Entrance) -> Planned:
+    """The plan with the regions of every account known, as it must be before a task changes anything.
+
+    Accounts are entered and asked what they have enabled. One that cannot be entered keeps the regions that are enabled
+    by default: its jobs fail in the run.
+
+    :raises SelectionError: if there are more targets than --max-targets, now that they are known.
+    :raises AccessError: if the source credentials run out meanwhile.
+    """
+    unknown = [account for account, regions in planned.accounts if regions is None]
+    found, failures = await ask_regions(entrance, unknown, world.settings.execution)
+    for account in unknown:
+        fault = failures.get(account.id)
+        if fault is not None and ends_all(entrance, account, fault):
+            raise AccessError(fault.message, fault.hint)
+    accounts = tuple(
+        (account, found.get(account.id, entrance.if_shut(account)) if regions is None else regions)
+        for account, regions in planned.accounts
+    )
+    return _counted(world, replace(planned, accounts=accounts))
+
+
+async def ask_regions(
+    entrance: Entrance, accounts: Sequence[Account], execution: ExecutionSettings
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Fault]]:
+    """Enter accounts and ask each which regions it has enabled: those selected, by id, and why some did not say."""
+    found: dict[str, tuple[str, ...]] = {}
+    failures: dict[str, Fault] = {}
+
+    async def ask(account: Account) -> None:
+        try:
+            found[account.id] = await entrance.enter(account, OwnSlot(Backoff(retries=execution.retries))) or ()
+        except Exception as error:
+            failures[account.id] = access_fault(error)
+
+    await for_each(accounts, execution.concurrency, ask)
+    return found, failures
 
 
 def _without_own(world: World, task: Task, selection: Selection) -> Selection:
@@ -89,26 +170,35 @@ def _without_own(world: World, task: Task, selection: Selection) -> Selection:
     own = [account for account in selection.accounts if _only_direct(world, account)]
     if not own:
         return selection
+    what = (
+        f"account {own[0].id} is the caller's own, and a task that changes things enters it directly only when told to"
+    )
+    hint = "add --self-direct, or name a --role"
     if len(own) == len(selection.accounts):
-        raise UsageError(
-            f"account {own[0].id} is the caller's own, and a task that changes things enters it directly only when told to",
-            "add --self-direct, or name a --role",
-        )
+        raise UsageError(what, hint)
     rest = tuple(account for account in selection.accounts if account not in own)
-    return replace(selection, accounts=rest, skipped=(*selection.skipped, (own[0], "callers_own_account")))
+    skipped = (*selection.skipped, (own[0], "callers_own_account"))
+    return replace(selection, accounts=rest, skipped=skipped, notes=(*selection.notes, f"{what}: {hint}"))
 
 
 def _only_direct(world: World, account: Account) -> bool:
     return account.id == world.caller.account_id and account.role is None and account.profile is None
 
 
-def _check_size(world: World, targets: int, *, exact: bool) -> None:
-    most = world.settings.selection.max_targets
-    if most is not None and targets > most:
-        about = "" if exact else "about "
-        raise SelectionError(
-            f"the selection has {about}{targets} targets, more than --max-targets {most}",
-            "select less, or raise --max-targets",
+def _check_roles(world: World, accounts: Iterable[Account]) -> None:
+    """Refuse a role whose ARN names an account for any other: the run would enter the wrong one, many times.
+
+    :raises UsageError: naming the role, and the accounts that it is not of.
+    """
+    default = world.settings.access.role
+    roles = ((account.id, account.role or default or "") for account in accounts if not account.direct)
+    wrong = [(account_id, role) for account_id, role in roles if role_account(role) not in (None, account_id)]
+    if wrong:
+        account_id, role = wrong[0]
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise UsageError(
+            f"the role {role} is one of account {role_account(role)}, but account {account_id}{more} is selected",
+            "write arn:{partition}:iam::{account_id}:role/NAME, or the role's name alone",
         )
 
 

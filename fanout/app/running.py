@@ -6,19 +6,21 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import anyio
 
+from fanout.app.delivery import Delivery
+from fanout.app.header import TaskCall, make_header
 from fanout.app.interrupts import Interrupts
 from fanout.app.jobs import TaskWork
-from fanout.app.outcome import exit_code, next_steps
-from fanout.app.output import open_output
-from fanout.app.planning import Planned, fallback_notes, plan
+from fanout.app.output import open_output, prints_rows
+from fanout.app.planning import Planned, complete, fallback_notes, plan
 from fanout.app.recording import Recorder
+from fanout.app.report import RunResult, report
 from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
 from fanout.aws.clients import Endpoints
@@ -28,35 +30,31 @@ from fanout.engine.limits import FailureLimit, Limits
 from fanout.ledger.history import new_run_id, run_path
 from fanout.ledger.reader import LedgerReader
 from fanout.ledger.store import LedgerWriter
-from fanout.model.errors import UsageError
+from fanout.model.errors import FanoutError, LedgerError, UsageError
 from fanout.model.event import Noted, RunFinished
-from fanout.model.plan import RunHeader
 from fanout.model.policy import FANOUT_ACTIONS, session_policy
 from fanout.model.retry import Backoff
-from fanout.model.row import iso, to_json
-from fanout.model.settings import DEFAULT_ROLE, ExecutionSettings, Settings
-from fanout.model.summary import Summary
+from fanout.model.row import iso
+from fanout.model.settings import ExecutionSettings, Settings
 from fanout.sinks.sink import Sink
 from fanout.tasks import Task
 from fanout.views.logs import configure
 from fanout.views.progress import make_view
 from fanout.views.redaction import Redactor
 from fanout.views.screen import Screen
-from fanout.views.summary import render_summary
 from fanout.views.view import View
 
 Confirm = Callable[[int], bool]
 """Asks a person whether a task that changes things may run on so many targets."""
 
-__all__ = ["RunResult", "Streams", "run"]
+OUTPUT_CLOSED = "output-closed"
+"""Why a run ended whose rows nobody reads any more (`| head`)."""
+
+__all__ = ["LedgerLost", "RunResult", "Streams", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run ended."""
-
-    summary: Summary
-    exit_code: int
+class LedgerLost(FanoutError):  # noqa: N818  # the name says what happened
+    """The ledger could not be written any more; nothing runs without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +62,18 @@ class _Order:
     """One run as it was asked for."""
 
     settings: Settings
-    task: Task
-    parameters: Mapping[str, Any]
+    call: TaskCall
     streams: Streams
     screen: Screen
+    secrets: Redactor
     sink: Sink
-    task_source: str
-    task_hash: str
     confirm: Confirm
     policy: str | None
+
+    @property
+    def task(self) -> Task:
+        """The task to run."""
+        return self.call.task
 
 
 async def run(
@@ -90,33 +91,35 @@ async def run(
 
     :raises FanoutError: if nothing sensible can run.
     """
-    screen = Screen(streams.stderr, os.environ)
-    output = settings.output
-    configure(verbose=output.verbose, log_format=_log_format(output.log_format), stream=screen, secrets=Redactor())
+    screen, redactor = Screen(streams.stderr, os.environ), Redactor()
+    _start_logs(settings, screen, redactor)
     policy = session_policy(task.actions or (), FANOUT_ACTIONS) if settings.access.scoped else None
     order = _Order(
         settings=settings,
-        task=task,
-        parameters=parameters,
+        call=TaskCall(
+            task=task, parameters=parameters, source=task_source, hash=task_hash, scoped=settings.access.scoped
+        ),
         streams=streams,
         screen=screen,
+        secrets=redactor,
         sink=open_output(settings.output, streams, declared=task.columns),
-        task_source=task_source,
-        task_hash=task_hash,
         confirm=confirm,
         policy=policy,
     )
     with single_errors():
-        async with _interrupts(screen) as interrupts, open_world(settings, endpoints) as world:
-            planned = await plan(world, task, streams)
-            if task.changes and not confirm(planned.targets):
-                raise UsageError("the run was not confirmed: nothing was changed")
-            return await _run(order, world, planned, interrupts)
+        async with _interrupts(screen) as interrupts, open_world(settings, endpoints, redactor.add) as world:
+            return await _run(order, world, interrupts)
     raise AssertionError("unreachable")
 
 
-def _log_format(text: str) -> Any:
-    return text
+def _start_logs(settings: Settings, screen: Screen, redactor: Redactor) -> None:
+    output = settings.output
+    configure(
+        verbose=-1 if output.quiet else output.verbose,
+        log_format="json" if output.log_format == "json" else "text",
+        stream=screen,
+        secrets=redactor,
+    )
 
 
 @asynccontextmanager
@@ -130,66 +133,102 @@ async def _interrupts(screen: Screen) -> AsyncIterator[Interrupts]:
     interrupts.check()
 
 
-async def _run(order: _Order, world: World, planned: Planned, interrupts: Interrupts) -> RunResult:
+async def _run(order: _Order, world: World, interrupts: Interrupts) -> RunResult:
     created = datetime.now(timezone.utc)
     run_id = new_run_id(created, secrets.SystemRandom())
-    path = run_path(order.settings.home, run_id)
-    header = _header(order, world, planned, run_id, iso(created))
-    writer = await anyio.to_thread.run_sync(LedgerWriter.create, path, header)
+    planned = await plan(world, order.task, order.streams)
     entrance = _entrance(order, world, planned, run_id)
-    view = make_view(
-        order.screen,
-        progress=order.settings.output.progress,
-        quiet=order.settings.output.quiet,
-    )
+    if order.task.changes:
+        planned = await complete(world, planned, entrance)
+        with interrupts.asking():
+            confirmed = order.confirm(planned.targets)
+        if not confirmed:
+            raise UsageError("the run was not confirmed: nothing was changed")
+    path = run_path(order.settings.home, run_id)
+    header = make_header(order.call, world, planned, run_id, iso(created))
+    writer = await anyio.to_thread.run_sync(LedgerWriter.create, path, header)
+    delivery = Delivery(order.sink, LedgerReader(path))
     try:
-        why = await _carry_out(order, planned, entrance, writer, view, interrupts, run_id)
+        await _recorded(order, planned, entrance, writer, delivery, interrupts)
+    except LedgerError as error:
+        await delivery.close(complete=False)
+        raise _lost(error, path, delivery) from error
+    return await report(order.settings, order.screen, LedgerReader(path).summary(), delivery)
+
+
+def _lost(error: LedgerError, path: Path, delivery: Delivery) -> LedgerLost:
+    files = "".join(f"; rows so far are in {file}" for file in delivery.files)
+    seen = f"what was recorded before is still there: `fanout runs show {path.stem}`"
+    return LedgerLost(f"run {path.stem} was broken off: {error.message}{files}", f"{error.hint}; {seen}")
+
+
+async def _recorded(
+    order: _Order,
+    planned: Planned,
+    entrance: Entrance,
+    writer: LedgerWriter,
+    delivery: Delivery,
+    interrupts: Interrupts,
+) -> None:
+    """Carry the run out with a view beside it, and leave the ledger as one file.
+
+    :raises LedgerError: if the ledger cannot be written.
+    """
+    output = order.settings.output
+    rows_on_terminal = prints_rows(output, order.streams)
+    view = make_view(order.screen, progress=output.progress, quiet=output.quiet, rows_on_terminal=rows_on_terminal)
+    try:
+        with single_errors():
+            await _carry_out(order, planned, entrance, Recorder(writer, view), view, delivery, interrupts)
     finally:
         view.close()
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(writer.close)
-    return _report(order, LedgerReader(path), why)
 
 
 async def _carry_out(
     order: _Order,
     planned: Planned,
     entrance: Entrance,
-    writer: LedgerWriter,
+    recorder: Recorder,
     view: View,
+    delivery: Delivery,
     interrupts: Interrupts,
-    run_id: str,
-) -> str:
-    """Run the engine with the recorder and the sink beside it; returns why the run ended early."""
-    recorder = Recorder(writer, view)
-    engine = _engine(order, entrance, recorder)
-    reader = LedgerReader(writer.path)
+) -> None:
+    """Run the engine, with the ledger's writer and the sink beside it."""
+    work = _work(order, entrance)
+    engine = _engine(order, work, recorder)
     async with anyio.create_task_group() as group:
         group.start_soon(recorder.write)
-        group.start_soon(recorder.pump, reader, order.sink, lambda: engine.drain("output-closed"))
-        view.start(run_id=run_id, task=order.task.name, accounts=len(planned.accounts) + len(planned.skipped))
-        interrupts.attend(engine)
-        await engine.plan(planned.accounts)
-        for account, reason in planned.skipped:
-            await engine.skip(account, reason)
-        why = await engine.run()
-        with anyio.CancelScope(shield=True):
-            for note in (*planned.notes, *fallback_notes(entrance)):
+        group.start_soon(delivery.pump, recorder, lambda: engine.drain(OUTPUT_CLOSED))
+        accounts = len(planned.accounts) + len(planned.skipped)
+        view.start(run_id=entrance.run_id, task=order.task.name, accounts=accounts)
+        interrupts.attend(engine, delivery.break_off)
+        try:
+            await engine.plan(planned.accounts)
+            for account, reason in planned.skipped:
+                await engine.skip(account, reason)
+            why = await engine.run()
+            for note in (*planned.notes, *fallback_notes(entrance), *_credential_notes(work)):
                 await recorder.record(Noted(note, note))
             await recorder.record(_finished(engine, entrance, why))
-            await recorder.close()
-    return why
+        finally:
+            recorder.close()
 
 
-def _engine(order: _Order, entrance: Entrance, recorder: Recorder) -> Engine:
-    execution = order.settings.execution
-    work = TaskWork(
+def _work(order: _Order, entrance: Entrance) -> TaskWork:
+    return TaskWork(
         task=order.task,
-        parameters=order.parameters,
+        parameters=order.call.parameters,
         entrance=entrance,
-        timeout=execution.timeout,
-        scp_deny_fails=execution.scp_deny_fails,
+        timeout=order.settings.execution.timeout,
+        scp_deny_fails=order.settings.execution.scp_deny_fails,
+        redact=order.secrets.redact,
     )
+
+
+def _engine(order: _Order, work: TaskWork, recorder: Recorder) -> Engine:
+    execution = order.settings.execution
     return Engine(
         work,
         recorder.record,
@@ -228,82 +267,26 @@ def _entrance(order: _Order, world: World, planned: Planned, run_id: str) -> Ent
         allowed=(order.task.actions or ()) if order.settings.access.scoped else None,
         call_timeout=order.settings.execution.call_timeout,
         regions=planned.regions,
+        own_regions=planned.own_regions,
         once=world.once,
         patient=world.patient,
     )
 
 
+def _credential_notes(work: TaskWork) -> list[str]:
+    """What to do where the source credentials ran out: nothing that is left can be reached before."""
+    if work.ran_out is None:
+        return []
+    return [f"{work.ran_out.message}: renew the source credentials (with `aws sso login`, for example), then run again"]
+
+
 def _finished(engine: Engine, entrance: Entrance, why: str) -> RunFinished:
     own = (entrance.once, entrance.patient)
+    complete_anyway = why == OUTPUT_CLOSED and not engine.left
     return RunFinished(
         at=engine.clock.wall(),
-        why=why,
+        why="" if complete_anyway else why,
         api_calls=engine.api_calls + sum(slot.calls for slot in own),
         retries=engine.retries + sum(slot.retries for slot in own),
         assume_role_calls=entrance.provider.assume_role_calls,
     )
-
-
-def _header(order: _Order, world: World, planned: Planned, run_id: str, created: str) -> RunHeader:
-    settings = order.settings
-    return RunHeader(
-        run_id=run_id,
-        task=order.task.name,
-        created=created,
-        fanout_version=version("fanout"),
-        task_source=order.task_source,
-        task_hash=order.task_hash,
-        changes=order.task.changes,
-        columns=order.task.columns,
-        parameters=_parameters(order),
-        selection=_plain(asdict(settings.selection)),
-        limits=_plain(asdict(settings.execution)),
-        scope=_scope(order, planned),
-        caller_arn=world.caller.arn,
-        caller_account=world.caller.account_id,
-        partition=world.partition.id,
-        role=settings.access.role or DEFAULT_ROLE,
-        organization_id=planned.organization_id,
-    )
-
-
-def _scope(order: _Order, planned: Planned) -> str:
-    """How the task is kept to its declared actions: by AWS, by the client (the caller's own account alone), or not."""
-    if order.policy is None:
-        return "none"
-    direct = all(account.direct for account, _ in planned.accounts)
-    return "client" if direct else "session-policy"
-
-
-def _parameters(order: _Order) -> dict[str, Any]:
-    """The task's parameters as plain values that can be read back."""
-    found = ((order.task.parameter(name), value) for name, value in order.parameters.items())
-    return {parameter.name: parameter.plain(value) for parameter, value in found if parameter is not None}
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    import json
-
-    plain: dict[str, Any] = json.loads(to_json(values))
-    return plain
-
-
-def _report(order: _Order, reader: LedgerReader, why: str) -> RunResult:
-    """Close the sink, show the summary, write the summary file."""
-    summary = reader.summary()
-    complete = why == ""
-    notes: list[str] = []
-    try:
-        order.sink.close(complete=complete)
-    except Exception as error:
-        if type(error).__name__ != "SinkClosed":
-            raise
-    notes.extend(order.sink.notes)
-    files = [order.sink.written] if order.sink.written else []
-    output = order.settings.output
-    if output.summary_file is not None:
-        output.summary_file.write_text(to_json(summary.as_json()) + "\n", encoding="utf-8")
-        files.append(output.summary_file)
-    if not output.quiet:
-        render_summary(summary, order.screen, files=files, notes=notes, next_steps=next_steps(summary))
-    return RunResult(summary, exit_code(summary, order.settings.execution.require_coverage))

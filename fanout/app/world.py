@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -17,7 +18,8 @@ from fanout.aws.clients import Clients, Endpoints
 from fanout.aws.credentials import AssumeRole, Provider, RoleEntry, SharedLender
 from fanout.aws.entrance import OwnSlot, role_arn
 from fanout.aws.hub import HubLender, configured_region, identify, open_session, profiles_of
-from fanout.aws.regions import Partition, RegionBook, home_region, load_regions
+from fanout.aws.lease import OnSecrets, keep_no_secrets
+from fanout.aws.regions import Partition, RegionBook, check_region_term, home_region, load_regions
 from fanout.aws.transport import Transport
 from fanout.model.fault import Stage
 from fanout.model.pace import Pace
@@ -60,7 +62,7 @@ class World:
             role_named=access.role is not None,
             changes=changes,
             self_direct=access.self_direct,
-            check_region=lambda region: self.book.check(region, self.partition.id),
+            check_region=partial(check_region_term, partition=self.partition.id, book=self.book),
         )
 
     def _binding(self, lender: Any, slot: OwnSlot) -> Binding:
@@ -85,14 +87,16 @@ class World:
         return self.clients.bound("organizations", self.partition.organizations, binding)
 
     async def _profile_account(self, name: str) -> str:
-        lender = HubLender(open_session(name))
+        lender = HubLender(open_session(name), on_secrets=self.provider.on_secrets)
         timeout = self.settings.execution.call_timeout
         return (await identify(self.clients, lender, self.home_region, self.patient, timeout)).account_id
 
 
 @asynccontextmanager
-async def open_world(settings: Settings, endpoints: Endpoints | None = None) -> AsyncIterator[World]:
-    """Open AWS for one invocation, and close it again.
+async def open_world(
+    settings: Settings, endpoints: Endpoints | None = None, on_secrets: OnSecrets = keep_no_secrets
+) -> AsyncIterator[World]:
+    """Open AWS for one invocation, and close it again; `on_secrets` is told every secret key and token.
 
     :raises AccessError: if there are no source credentials, or they do not work.
     :raises UsageError: if the profile, the region or an endpoint is wrong.
@@ -110,8 +114,9 @@ async def open_world(settings: Settings, endpoints: Endpoints | None = None) -> 
     patient, once = OwnSlot(backoff), OwnSlot()
     async with transport, anyio.create_task_group() as group:
         rate = settings.access.assume_rate
-        provider = Provider(group, pace=Pace(rate, max(1.0, rate)), backoff=backoff, clock=time.monotonic)
-        hub = HubLender(session)
+        pace = Pace(rate, max(1.0, rate))
+        provider = Provider(group, pace=pace, backoff=backoff, clock=time.monotonic, on_secrets=on_secrets)
+        hub = HubLender(session, on_secrets=on_secrets)
         region = first_region(book, configured_region(session))
         caller = await identify(clients, hub, region, patient, execution.call_timeout)
         partition = book.partition(caller.partition)

@@ -16,6 +16,8 @@ from fanout.model.operations import action_of, reads
 from fanout.model.policy import allows
 from fanout.model.slot import Slot
 
+_CANCELLED = Fault(kind=FaultKind.TIMEOUT, stage=Stage.CALL, code="Cancelled", message="the call was broken off")
+
 Send = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 
@@ -35,8 +37,12 @@ class Binding:
     stage: Stage = Stage.CALL
     may_be_off: bool = False
 
-    async def presign(self, generate: Callable[[], Awaitable[Any]]) -> Any:
-        """Sign something without sending it."""
+    async def presign(self, generate: Callable[[], Awaitable[Any]], service: str, operation: str) -> Any:
+        """Sign an operation without sending it.
+
+        :raises CallFailed: if the operation is not allowed, or there are no credentials.
+        """
+        self._check_allowed(service, operation)
         token = SIGNING.set(await self.lender.lease())
         try:
             return await generate()
@@ -65,6 +71,10 @@ class Binding:
                 else:
                     self._note_lost(fault, reading)
                     raise
+            except anyio.get_cancelled_exc_class():
+                # sent, perhaps carried out, and nobody is left to hear of it
+                self._note_lost(_CANCELLED, reading)
+                raise
 
     def _looks_off(self, fault: Fault, tried: int) -> bool:
         return self.may_be_off and fault.kind is FaultKind.NOT_PROPAGATED and tried >= 1

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial, wraps
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +15,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.exceptions import BotoCoreError, UnknownServiceError
+from botocore.regions import EndpointResolver
 
 from fanout.aws.calls import Binding
 from fanout.aws.lease import SigningProvider
@@ -25,6 +29,19 @@ ACCOUNT_BOUND = frozenset({"timestream-query", "timestream-write"})
 
 EXPRESS_SUFFIX = "--x-s3"
 """How names of S3 Express buckets end; their sessions are remembered by bucket alone, whoever opened them."""
+
+PRESIGNED = {
+    "generate_presigned_post": ("s3", "PutObject"),
+    "generate_db_auth_token": ("rds-db", "connect"),
+    "generate_db_connect_auth_token": ("dsql", "DbConnect"),
+    "generate_db_connect_admin_auth_token": ("dsql", "DbConnectAdmin"),
+}
+"""Service and action of what can be signed without being an operation (AWS Service Authorization Reference)."""
+
+CHAIN_SERVICES = ("sts", "sso", "sso-oidc")
+"""Services that botocore's credential chain asks."""
+
+_PLAIN_URL = re.compile(r"[!-\[\]-~]+", re.ASCII)
 
 Endpoints = Callable[[str, str], str | None]
 """Service and region to an endpoint URL, or None for the usual one."""
@@ -65,11 +82,23 @@ class Clients:
             user_agent_extra=user_agent or None,
             defaults_mode="standard" if session.get_config_variable("defaults_mode") == "auto" else None,
         )
-        # clients that botocore's own chain creates (a profile's AssumeRole, SSO) send through the same transport
-        session.set_default_client_config(_SharedConfig(http_session_cls=transport.session_class()))
+        self._chain_config = _SharedConfig(http_session_cls=transport.session_class())
+        session.set_default_client_config(self._chain_config)
         session.register_component("credential_provider", SigningProvider())
         session.register_component("response_parser_factory", ParserFactory())
         session.register_component("user_agent_creator", RememberedUserAgent.from_environment())
+
+    def adopt(self, session: AioSession) -> None:
+        """Let the clients that a session's own credential chain makes (a profile's AssumeRole, SSO) use this transport.
+
+        :raises UsageError: if one of them would use an endpoint that is not allowed.
+        """
+        session.set_default_client_config(self._chain_config)
+        for service in CHAIN_SERVICES:
+            region = session.get_config_variable("region") or ""
+            url = _configured_url(session, service)
+            if url is not None:
+                check_endpoint(url, self._allow_endpoints, usual=partial(_usual_host, session, service, region))
 
     def bound(self, service: str, region: str, binding: Binding, account_id: str = "") -> Any:
         """A client of the full aiobotocore surface that signs as the binding says, whatever coroutine uses it.
@@ -106,44 +135,86 @@ class Clients:
 
     def _endpoint_url(self, service: str, region: str) -> str | None:
         url = self._endpoints(service, region) if self._endpoints else None
-        url = url or self._configured_url(service)
+        url = url or _configured_url(self._session, service)
         if url is not None:
-            check_endpoint(url, self._allow_endpoints)
+            check_endpoint(url, self._allow_endpoints, usual=partial(_usual_host, self._session, service, region))
         return url
 
-    def _configured_url(self, service: str) -> str | None:
-        if self._session.get_config_variable("ignore_configured_endpoint_urls"):
-            return None
-        provider = ConfiguredEndpointProvider(
-            full_config=self._session.full_config,
-            scoped_config=self._session.get_scoped_config(),
-            client_name=service,
-            environ=os.environ,
+
+def _configured_url(session: AioSession, service: str) -> str | None:
+    """The endpoint that variables or configuration files set for a service."""
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    provider = ConfiguredEndpointProvider(
+        full_config=session.full_config,
+        scoped_config=session.get_scoped_config(),
+        client_name=service,
+        environ=os.environ,
+    )
+    url: str | None = provider.provide()
+    return url
+
+
+def _usual_host(session: AioSession, service: str, region: str) -> str | None:
+    """The host that botocore's resolver yields for a service and region."""
+    try:
+        model = _without_waiting(session.get_service_model(service))
+        resolver = EndpointResolver(session.get_data("endpoints"))
+        found = resolver.construct_endpoint(
+            model.endpoint_prefix,
+            region or None,
+            use_dualstack_endpoint=bool(session.get_config_variable("use_dualstack_endpoint")),
+            use_fips_endpoint=bool(session.get_config_variable("use_fips_endpoint")),
         )
-        url: str | None = provider.provide()
-        return url
+    except BotoCoreError:
+        return None
+    return str(found["hostname"]) if found else None
 
 
-def check_endpoint(url: str, allowed: tuple[str, ...]) -> None:
-    """Refuse an endpoint that is neither on this machine nor allowed by name: it would receive signed requests.
+def check_endpoint(url: str, allowed: tuple[str, ...], *, usual: Callable[[], str | None] = lambda: None) -> None:
+    """Refuse an endpoint that is neither AWS's `usual` host (asked for where it matters), nor this machine, nor allowed: it gets signed requests.
+
+    `allowed` are hosts (with https), hosts with ports, or whole URLs.
 
     :raises UsageError: naming the endpoint and the option that allows it.
     """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    if parts.scheme in ("http", "https") and (host in ("localhost", "::1") or _is_loopback(host)):
+    scheme, host, port = _split_url(url)
+    place = host if port is None else f"{host}:{port}"
+    if host == "localhost" or _is_loopback(host):
         return
-    if any(url.rstrip("/") == each.rstrip("/") or host == each.lower() for each in allowed):
+    if scheme == "https" and (any(each.lower() in (host, place) for each in allowed) or place == usual()):
+        return
+    if any(url.rstrip("/") == each.rstrip("/") for each in allowed):
         return
     raise UsageError(
-        f"the configured endpoint {parts.scheme}://{host} is not one that AWS's own configuration gives",
-        f"if you trust it with signed requests and data, add --allow-endpoint {host or url!r}",
+        f"the configured endpoint {scheme}://{place} is not one that AWS's own configuration gives",
+        f"if you trust it with signed requests and data, add --allow-endpoint {place if scheme == 'https' else 'URL'}",
     )
 
 
+def _split_url(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port.
+
+    :raises UsageError: if it is not plainly a URL; what parsers may read differently is refused.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        scheme, host, port = "", "", None
+    if scheme not in ("http", "https") or not host or "@" in parts.netloc or not _PLAIN_URL.fullmatch(url):
+        shown = re.sub(r"//[^/]*@", "//", url)
+        raise UsageError(
+            f"the configured endpoint {shown!r} is not a plain URL", "write https://HOST[:PORT], without user"
+        )
+    return scheme, host, port
+
+
 def _is_loopback(host: str) -> bool:
-    parts = host.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(part.isdecimal() for part in parts)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _without_waiting(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -153,7 +224,7 @@ def _without_waiting(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as stop:
         return stop.value
     coroutine.close()
-    raise RuntimeError("creating a client waited for something")
+    raise RuntimeError("what the SDK does without waiting waited for something")
 
 
 class _Tie:
@@ -175,9 +246,10 @@ def _bind_class(client_class: type) -> type:
         "__aexit__": _exit_nothing,
         "__repr__": lambda self: f"<{client_class.__name__} client bound to {self._fanout.binding.lender!r}>",
     }
-    for name, method in inspect.getmembers(client_class, inspect.isfunction):
-        if name.startswith("generate_"):
-            attributes[name] = _presigning(method)
+    operations = client_class._PY_TO_OP_NAME  # type: ignore[attr-defined]  # noqa: SLF001  # KMS has operations generate_...
+    for name in dir(client_class):
+        if name.startswith("generate_") and name not in operations:
+            attributes[name] = _presigning(name, getattr(client_class, name))
     return type(client_class.__name__, (client_class,), attributes)
 
 
@@ -193,12 +265,28 @@ def _is_express(params: Mapping[str, Any]) -> bool:
     return isinstance(bucket, str) and bucket.endswith(EXPRESS_SUFFIX)
 
 
-def _presigning(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def presign(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await self._fanout.binding.presign(lambda: method(self, *args, **kwargs))
+def _presigning(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(method)
 
-    presign.__name__, presign.__doc__ = method.__name__, method.__doc__
+    @wraps(method)
+    async def presign(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tie: _Tie = self._fanout
+        arguments = signature.bind(self, *args, **kwargs).arguments
+        params = arguments.get("Params") or arguments
+        source = tie.dedicated() if _is_express(params) else self
+        action = _presigned_action(self, name, arguments)
+        return await tie.binding.presign(lambda: method(source, *args, **kwargs), *action)
+
     return presign
+
+
+def _presigned_action(client: Any, name: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
+    """The service and operation that a presigned URL or token is for."""
+    if name in PRESIGNED:
+        return PRESIGNED[name]
+    method = arguments.get("ClientMethod", name)
+    service = client._service_model.signing_name  # noqa: SLF001  # as botocore's own mixins do
+    return service, client._PY_TO_OP_NAME.get(method, method)  # noqa: SLF001  # as above
 
 
 async def _close_nothing(_self: Any) -> None:

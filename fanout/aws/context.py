@@ -17,6 +17,7 @@ from fanout.model.account import Account
 from fanout.model.errors import UsageError
 from fanout.model.fault import FaultKind
 from fanout.model.job import GLOBAL
+from fanout.model.nearest import did_you_mean
 from fanout.tasks import Log
 
 
@@ -56,6 +57,9 @@ class TargetContext:
             raise UsageError(f"pages({operation!r}) needs a service", "give service=... to @task or to pages()")
         client = self.client(name)
         find = _finder(key)
+        if operation not in client.meta.method_to_api_mapping:
+            hint = did_you_mean(operation, client.meta.method_to_api_mapping)
+            raise UsageError(f"pages(): {name} has no operation {operation!r}", hint)
         if client.can_paginate(operation):
             async for page in self._paginator(client, name, operation).paginate(**arguments):
                 for item in self._items(client, page, key, find):

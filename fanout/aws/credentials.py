@@ -14,8 +14,8 @@ import anyio
 from anyio.abc import TaskGroup
 from botocore.credentials import ReadOnlyCredentials
 
-from fanout.aws.faults import CallFailed, classify, failed
-from fanout.aws.lease import Lease
+from fanout.aws.faults import HINTS_BY_CODE, CallFailed, classify, failed
+from fanout.aws.lease import Lease, OnSecrets, keep_no_secrets
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.pace import Pace
 from fanout.model.retry import Backoff
@@ -46,6 +46,7 @@ class _Refresh:
     """One renewal under way, and its end, for all who wait for it."""
 
     done: anyio.Event = field(default_factory=anyio.Event)
+    lease: Lease | None = None
     error: CallFailed | None = None
 
 
@@ -75,42 +76,44 @@ class SharedLender:
         """
         if self._lease is not None and self._provider.clock() < self._renew_at:
             return self._lease
-        await self._renewed()
-        assert self._lease is not None
-        return self._lease
+        return await self._renewed()
 
     def distrust(self, lease: Lease) -> None:
         """Renew before the next use, if this lease is still the one given out."""
         if lease is self._lease:
             self._lease = None
 
-    async def _renewed(self) -> None:
+    async def _renewed(self) -> Lease:
         if self._refused is not None:
             raise _again(self._refused)
-        if self._refresh is None:
-            self._refresh = _Refresh()
-            self._provider.group.start_soon(self._run, self._refresh)
         refresh = self._refresh
+        if refresh is None:
+            refresh = _Refresh()
+            self._provider.group.start_soon(self._run, refresh)
+            self._refresh = refresh
         await refresh.done.wait()
-        if refresh.error is not None:
-            raise _again(refresh.error)
+        if refresh.lease is not None:
+            return refresh.lease
+        raise _again(refresh.error or _STOPPED)
 
     async def _run(self, refresh: _Refresh) -> None:
         try:
             self._accept(await self._provider.patiently(self._source.fetch))
+            refresh.lease = self._lease
         except CallFailed as error:
-            if not self._tide_over(error.fault):
+            if self._tide_over(error.fault):
+                refresh.lease = self._lease
+            else:
                 refresh.error = error
                 if error.fault.kind not in TRANSIENT:
                     self._refused = error
         finally:
-            if self._lease is None and refresh.error is None:
-                refresh.error = failed(FaultKind.STOPPED, "Stopped", "the run was stopped", stage=Stage.ACCESS)
             self._refresh = None
             refresh.done.set()
 
     def _accept(self, lease: Lease) -> None:
         now = self._provider.clock()
+        self._provider.on_secrets(lease.keys.secret_key, lease.keys.token or "")
         self._lease = lease
         lifetime = lease.remaining(now)
         # jitter moves renewals of accounts that were entered together apart, and only ever later than the window's start
@@ -119,12 +122,9 @@ class SharedLender:
     def _tide_over(self, fault: Fault) -> bool:
         """Keep credentials that still have some time when only the renewal failed in passing."""
         now = self._provider.clock()
-        if self._lease is None or fault.kind not in TRANSIENT:
+        if self._lease is None or not tides_over(self._lease, fault, now):
             return False
-        left = self._lease.remaining(now)
-        if left < 2.0:
-            return False
-        self._renew_at = now + left / 2
+        self._renew_at = now + self._lease.remaining(now) / 2
         return True
 
 
@@ -138,6 +138,15 @@ TRANSIENT = frozenset(
         FaultKind.MALFORMED_RESPONSE,
     }
 )
+
+
+def tides_over(lease: Lease, fault: Fault, now: float) -> bool:
+    """Whether a lease has time enough left to go on with, although its renewal failed in passing."""
+    return fault.kind in TRANSIENT and lease.remaining(now) >= 2.0
+
+
+_STOPPED = failed(FaultKind.STOPPED, "Stopped", "the run was stopped", stage=Stage.ACCESS)
+"""What those get who wait when the run is broken off."""
 
 
 def _again(error: CallFailed) -> CallFailed:
@@ -157,10 +166,12 @@ class Provider:
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = default_random,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        on_secrets: OnSecrets = keep_no_secrets,
     ) -> None:
         self.group = group
         self.clock = clock
         self.random = random
+        self.on_secrets = on_secrets
         self.assume_role_calls = 0
         self._pace = pace
         self._due = 0.0
@@ -243,12 +254,17 @@ class AssumeRole:
             what = f"AssumeRole of {self._entry.role_arn} was answered without credentials"
             raise failed(FaultKind.MALFORMED_RESPONSE, "NoCredentialsInAnswer", what, stage=Stage.ACCESS)
         self._check_account(arn)
+        lifetime = _lifetime(keys["Expiration"], answer.get("ResponseMetadata", {}))
+        if lifetime <= 0:
+            what = f"AssumeRole of {self._entry.role_arn} gave credentials that have expired already"
+            hint = "check this machine's clock"
+            raise failed(FaultKind.EXPIRED, "ExpiredAtOnce", what, stage=Stage.ACCESS, hint=hint)
         return Lease(
             keys=ReadOnlyCredentials(
                 keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], self._entry.account_id
             ),
             account_id=self._entry.account_id,
-            expires=started + _lifetime(keys["Expiration"], answer.get("ResponseMetadata", {})),
+            expires=started + lifetime,
         )
 
     def _check_account(self, arn: str) -> None:
@@ -267,6 +283,8 @@ class AssumeRole:
 
 def _lifetime(expiration: datetime, about: dict[str, Any]) -> float:
     """Seconds until the credentials end, by AWS's clock where this machine's is off."""
+    if expiration.tzinfo is None:
+        expiration = expiration.replace(tzinfo=timezone.utc)
     now = datetime.now(timezone.utc)
     stamp = about.get("HTTPHeaders", {}).get("date")
     if stamp:
@@ -289,11 +307,9 @@ def explain(fault: Fault, entry: RoleEntry) -> Fault:
         FaultKind.EXPIRED: "the source credentials have expired: renew them",
         FaultKind.NOT_PROPAGATED: "STS does not know the source credentials",
     }
-    hint = hints.get(fault.kind, fault.hint)
+    hint = HINTS_BY_CODE.get(fault.code) or hints.get(fault.kind, fault.hint)
     text = fault.message.lower()
     if "durationseconds exceeds" in text or "1 hour session limit" in text:
         hint = "ask for a shorter --duration, or raise the role's maximum session duration"
-    if fault.code == "RegionDisabledException":
-        hint = "the account has switched off STS in this region: set AWS_REGION to another one"
     message = fault.message if entry.role_arn in fault.message else f"{fault.message} (AssumeRole of {entry.role_arn})"
     return Fault(kind=fault.kind, stage=Stage.ACCESS, code=fault.code, message=message, hint=hint)

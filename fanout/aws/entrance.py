@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import random
 
@@ -68,7 +69,8 @@ class Entrance:
     """Everything that the jobs of one run share in getting in.
 
     `once` is the slot of calls that the provider tries again, `patient` of those that nobody else does. `policy` is the session policy or None; `allowed` are the declared actions to which bound clients keep where AWS
-    cannot scope, or None. `regions` is None for tasks of scope "account".
+    cannot scope, or None. `regions` is None for tasks of scope "account"; `own_regions` are those of accounts, by id, that
+    have a selection of their own.
     """
 
     clients: Clients
@@ -85,7 +87,9 @@ class Entrance:
     regions: RegionSelection | None
     once: OwnSlot
     patient: OwnSlot
+    own_regions: Mapping[str, RegionSelection] = field(default_factory=dict)
     fallbacks: set[str] = field(default_factory=set)
+    _asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _lenders: dict[str, Lender] = field(default_factory=dict)
 
     async def enter(self, account: Account, slot: Slot) -> tuple[str, ...] | None:
@@ -95,36 +99,52 @@ class Entrance:
         """
         lender = await self._lender(account)
         await lender.lease()
-        if self.regions is None or not self.regions.enabled or account.regions is not None:
+        regions = self.selected(account)
+        if regions is None or not regions.enabled:
             return None
-        return self.regions.resolve(await self._enabled(account, lender, slot))
+        return regions.resolve(await self._enabled(account, lender, slot))
+
+    def selected(self, account: Account) -> RegionSelection | None:
+        """Which regions are selected in the account; None for a task of scope "account"."""
+        return None if self.regions is None else self.own_regions.get(account.id, self.regions)
+
+    def if_shut(self, account: Account) -> tuple[str, ...]:
+        """The regions that count where the account cannot say which it has enabled: those that are by default."""
+        regions = self.selected(account)
+        return (GLOBAL,) if regions is None else regions.resolve(self.partition.by_default)
 
     def may_be_off(self, account: Account, region: str) -> bool:
-        """Whether the region needs an opt-in, and the account was not asked whether it has opted in."""
+        """Whether the region needs an opt-in, and the account did not say that it has opted in."""
         if region == GLOBAL or region in self.partition.by_default:
             return False
-        asked = self.regions is not None and self.regions.enabled and account.regions is None
-        return not asked or account.id in self.fallbacks
+        return region not in self._asked.get(account.id, ())
 
     async def _enabled(self, account: Account, lender: Lender, slot: Slot) -> tuple[str, ...]:
+        """What the account has enabled; it is asked once."""
+        if account.id not in self._asked and account.id not in self.fallbacks:
+            await self._ask(account, lender, slot)
+        return self._asked.get(account.id, self.partition.by_default)
+
+    async def _ask(self, account: Account, lender: Lender, slot: Slot) -> None:
         binding = Binding(lender=lender, slot=slot, timeout=self.call_timeout, stage=Stage.REGIONS)
         try:
-            return await enabled_regions(self.clients.bound("ec2", self.home_region, binding, account.id))
+            client = self.clients.bound("ec2", self.home_region, binding, account.id)
+            self._asked[account.id] = await enabled_regions(client)
         except Exception as error:
             fault = classify(error, Stage.REGIONS)
             if fault.kind not in DENIALS:
-                raise
+                raise CallFailed(fault) from None
             self.fallbacks.add(account.id)
-            return self.partition.by_default
 
     async def _lender(self, account: Account) -> Lender:
         lender = self._lenders.get(account.id)
         if lender is None:
-            lender = await self._through_profile(account) if self._by_profile(account) else self._make(account)
+            lender = await self._through_profile(account) if self.by_profile(account) else self._make(account)
             self._lenders[account.id] = lender
         return lender
 
-    def _by_profile(self, account: Account) -> bool:
+    def by_profile(self, account: Account) -> bool:
+        """Whether the account is entered with the credentials of a named profile."""
         return account.profile is not None and self.access.role is None
 
     def _make(self, account: Account) -> Lender:
@@ -147,8 +167,8 @@ class Entrance:
     async def _through_profile(self, account: Account) -> Lender:
         """Credentials of a named profile, as the AWS CLI would use them; the account they lead to is checked."""
         assert account.profile is not None
-        lender = HubLender(open_session(account.profile))
         try:
+            lender = HubLender(open_session(account.profile), on_secrets=self.provider.on_secrets)
             caller = await identify(self.clients, lender, self.home_region, self.patient, self.call_timeout)
         except FanoutError as error:
             raise failed(
@@ -165,7 +185,7 @@ class Entrance:
 
     def context(self, account: Account, region: str, slot: Slot, task: Task, log: Log) -> TargetContext:
         """The context of one job; the account has been entered."""
-        scoped_by_aws = not (account.direct or self._by_profile(account))
+        scoped_by_aws = not (account.direct or self.by_profile(account))
         binding = Binding(
             lender=self._lenders[account.id],
             slot=slot,

@@ -59,7 +59,9 @@ BY_CODE: Mapping[str, FaultKind] = {
     "UnauthorizedOperation": K.DENIED,
     "SignatureDoesNotMatch": K.DENIED,
     "IncompleteSignature": K.DENIED,
+    "InvalidSignatureException": K.DENIED,
     "MissingAuthenticationToken": K.DENIED,
+    "MissingAuthenticationTokenException": K.DENIED,
     "RequestTimeTooSkewed": K.DENIED,
     "RegionDisabledException": K.DENIED,
     "Blocked": K.ACCOUNT_UNUSABLE,
@@ -114,8 +116,27 @@ HINTS: Mapping[FaultKind, str] = {
     K.QUOTA: "a quota of the account is used up",
 }
 
+_SIGNING = (
+    "the request was not signed as the service expects: check this machine's clock, the access keys, and proxies that "
+    "change requests"
+)
+HINTS_BY_CODE: Mapping[str, str] = {
+    "IncompleteSignature": _SIGNING,
+    "InvalidSignatureException": _SIGNING,
+    "MissingAuthenticationToken": _SIGNING,
+    "MissingAuthenticationTokenException": _SIGNING,
+    "SignatureDoesNotMatch": _SIGNING,
+    "RequestTimeTooSkewed": "this machine's clock is wrong by more than five minutes: set it",
+    "RegionDisabledException": "the account has switched off STS in this region: set AWS_REGION to another one",
+}
+"""What mends it, where the kind's usual hint would mislead."""
+
 _ACTION_NAMED = re.compile(r"\b(?:perform:|allows the|perform) ([a-zA-Z0-9-]+:[A-Za-z0-9]+)")
-_VALUE_IN_TEXT = re.compile(r"(?i)value\s*:\s*.*?(?=, type|,? valid|$)", re.MULTILINE)
+_PARAMETER_NAMED = re.compile(
+    r"""^(?:Invalid\ (?:type|length|range)\ for\ parameter\ ([\w.\[\]-]+)
+    |(?:Missing\ required|Unknown)\ parameter\ in\ [\w.\[\]-]+:\ "([\w.-]+)")""",
+    re.MULTILINE | re.VERBOSE,
+)
 
 
 class CallFailed(Exception):  # noqa: N818  # the name says what happened, as httpx and anyio do
@@ -172,18 +193,20 @@ def _client_error(error: sdk.ClientError, stage: Stage) -> Fault:
         code = f"http_{status or code}"
     message = str(answer.get("Message") or f"the service answered {code}")
     kind = _kind(code, status, message)
-    return Fault(kind=kind, stage=stage, code=code, message=message, hint=_hint(kind, message))
+    hint = HINTS_BY_CODE.get(code) or _hint(kind, message)
+    return Fault(kind=kind, stage=stage, code=code, message=message, hint=hint)
 
 
 def _kind(code: str, status: int, message: str) -> FaultKind:
     kind = BY_CODE.get(code)
-    if kind in (K.DENIED, None) and (refined := _denial(message)):
+    refused = kind is K.DENIED or (kind is None and status in (401, 403))
+    if refused and (refined := _denial(message)):
         return refined
     if kind is not None:
         return kind
     if status == 429:
         return K.THROTTLED
-    if 300 <= status < 400:
+    if status in (301, 302, 303, 307, 308):
         return K.REFUSED
     if status >= 500:
         return K.UNAVAILABLE
@@ -218,7 +241,6 @@ def _text(error: Exception) -> str:
         return "the answer cannot be read: it is not what AWS sends, or was cut off"
     if isinstance(error, sdk.ParamValidationError):
         # botocore repeats the value that it refuses, which may be a secret; the parameter's name is enough
-        return "parameter validation failed: " + ", ".join(
-            re.findall(r"(?:parameter |in input: |in )\"?([A-Za-z0-9_.\[\]]+)\"?", _VALUE_IN_TEXT.sub("", text))[:3]
-        )
+        names = [first or second for first, second in _PARAMETER_NAMED.findall(text)]
+        return "parameter validation failed" + (f": {', '.join(names[:3])}" if names else "")
     return text

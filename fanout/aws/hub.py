@@ -16,11 +16,11 @@ from botocore.credentials import ReadOnlyCredentials
 
 from fanout.aws.calls import Binding
 from fanout.aws.clients import Clients
-from fanout.aws.credentials import refresh_window
+from fanout.aws.credentials import TRANSIENT, refresh_window, tides_over
 from fanout.aws.faults import CallFailed, classify, failed
-from fanout.aws.lease import Lease
+from fanout.aws.lease import Lease, OnSecrets, keep_no_secrets
 from fanout.model.errors import AccessError, UsageError
-from fanout.model.fault import FaultKind, Stage
+from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.nearest import did_you_mean
 from fanout.model.settings import Caller
 from fanout.model.slot import Slot
@@ -40,6 +40,9 @@ def open_session(profile: str | None) -> AioSession:
     session.user_agent_name = "fanout"
     try:
         profiles = session.full_config.get("profiles", {})
+        if region := os.environ.get("AWS_REGION"):
+            # botocore knows AWS_DEFAULT_REGION alone, and the chain's own STS client asks botocore
+            session.set_config_variable("region", region)
         named = session.profile
         if named is not None and named not in profiles:
             hint = did_you_mean(named, profiles) or f"there are: {', '.join(sorted(profiles)) or 'none'}"
@@ -51,19 +54,32 @@ def open_session(profile: str | None) -> AioSession:
 
 def configured_region(session: AioSession) -> str | None:
     """The region that the person set: AWS_REGION (as the AWS CLI v2 and most SDKs read it), else as botocore does."""
-    return os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    region: str | None = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    return region
 
 
 class HubLender:
-    """Lends the source credentials; renews them once for all who wait, and only when they end soon."""
+    """Lends the source credentials; renews them once for all who wait, and only when they end soon.
 
-    def __init__(self, session: AioSession, clock: Callable[[], float] = time.monotonic) -> None:
-        self._session = session
+    A renewal that failed is shared by those who waited for it, too.
+    """
+
+    def __init__(
+        self,
+        session: AioSession,
+        clock: Callable[[], float] = time.monotonic,
+        on_secrets: OnSecrets = keep_no_secrets,
+    ) -> None:
+        self.session = session
         self._clock = clock
+        self._on_secrets = on_secrets
+        self._lent = False
         self._lock = anyio.Lock()
         self._credentials: Any = None
         self._lease: Lease | None = None
         self._renew_at = float("-inf")
+        self._renewals = 0
+        self._failure: CallFailed | None = None
         self.account_id = ""
 
     def __repr__(self) -> str:
@@ -74,11 +90,14 @@ class HubLender:
 
         :raises CallFailed: if there are none or they have expired.
         """
-        if self._lease is None or self._clock() >= self._renew_at:
-            async with self._lock:
-                if self._lease is None or self._clock() >= self._renew_at:
-                    await self._renew()
-        assert self._lease is not None
+        if self._lease is not None and self._clock() < self._renew_at:
+            return self._lease
+        seen = self._renewals
+        async with self._lock:
+            if self._renewals != seen and self._failure is not None:
+                raise CallFailed(self._failure.fault)
+            if self._lease is None or self._clock() >= self._renew_at:
+                self._lease = await self._renewed()
         return self._lease
 
     def distrust(self, lease: Lease) -> None:
@@ -86,25 +105,38 @@ class HubLender:
         if lease is self._lease and lease.expires is not None:
             self._lease = None
 
-    async def _renew(self) -> None:
+    async def _renewed(self) -> Lease:
+        self._failure = None
         try:
-            if self._credentials is None:
-                self._credentials = await self._resolve()
-            keys = await self._credentials.get_frozen_credentials()
-        except CallFailed:
-            raise
+            return await self._asked()
         except Exception as error:
-            raise CallFailed(classify(error, Stage.ACCESS)) from None
-        now = self._clock()
-        left = self._left()
+            failure = error if isinstance(error, CallFailed) else CallFailed(_chain_fault(error))
+            if self._lease is not None and tides_over(self._lease, failure.fault, self._clock()):
+                self._renew_at = self._clock() + self._lease.remaining(self._clock()) / 2
+                return self._lease
+            if self._lent and failure.fault.kind not in TRANSIENT:
+                failure = _ran_out(failure.fault)
+            self._failure = failure
+            raise failure from None
+        finally:
+            self._renewals += 1
+
+    async def _asked(self) -> Lease:
+        """What the chain gives now."""
+        if self._credentials is None:
+            self._credentials = await self._resolve()
+        keys = await self._credentials.get_frozen_credentials()
+        now, left = self._clock(), self._left()
         if left is not None and left <= 0:
-            raise failed(FaultKind.EXPIRED, "HubExpired", "the source credentials have expired", stage=Stage.ACCESS)
-        expires = None if left is None else now + left
-        self._lease = Lease(keys=_read_only(keys), account_id=self.account_id, expires=expires)
+            raise _expired()
+        self._lent = True
+        self._on_secrets(keys.secret_key, keys.token or "")
         self._renew_at = float("inf") if left is None else now + left - refresh_window(left)
+        expires = None if left is None else now + left
+        return Lease(keys=_read_only(keys), account_id=self.account_id, expires=expires)
 
     async def _resolve(self) -> AioCredentials:
-        found = await create_credential_resolver(self._session).load_credentials()
+        found = await create_credential_resolver(self.session).load_credentials()
         if found is None:
             raise failed(
                 FaultKind.DENIED,
@@ -121,6 +153,31 @@ class HubLender:
         return None if expiry is None else (expiry - datetime.now(timezone.utc)).total_seconds()
 
 
+def _expired() -> CallFailed:
+    return failed(FaultKind.EXPIRED, "HubExpired", "the source credentials have expired", stage=Stage.ACCESS)
+
+
+def _ran_out(fault: Fault) -> CallFailed:
+    """What ends a run in its middle: the credentials that worked before cannot be renewed."""
+    if fault.code == "HubExpired":
+        return CallFailed(fault)
+    what = f"the source credentials ran out, and cannot be renewed: {fault.message}"
+    return failed(FaultKind.EXPIRED, "HubExpired", what, stage=Stage.ACCESS, hint=fault.hint)
+
+
+def _chain_fault(error: Exception) -> Fault:
+    """Why the chain gave no credentials; whatever it raises is a matter of access, not of our own code."""
+    if isinstance(error, RuntimeError) and "still expired" in str(error):
+        return _expired().fault
+    fault = classify(error, Stage.ACCESS)
+    message = fault.message
+    if fault.kind is FaultKind.TASK_BUG:
+        message = f"{type(error).__name__} while looking for credentials: {error}"
+    kind = FaultKind.FAILED if fault.kind is FaultKind.TASK_BUG else fault.kind
+    hint = NO_CREDENTIALS_HINT if kind is FaultKind.FAILED else fault.hint
+    return Fault(kind=kind, stage=Stage.ACCESS, code=fault.code, message=message, hint=hint)
+
+
 def _read_only(keys: Any) -> ReadOnlyCredentials:
     return ReadOnlyCredentials(keys.access_key, keys.secret_key, keys.token, getattr(keys, "account_id", None))
 
@@ -129,10 +186,17 @@ async def identify(clients: Clients, lender: HubLender, region: str, slot: Slot,
     """Ask STS whose the source credentials are.
 
     :raises AccessError: if there are none, they have expired, or STS cannot be asked.
+    :raises UsageError: if an endpoint is configured that is not allowed.
     """
+    clients.adopt(lender.session)
     binding = Binding(lender=lender, slot=slot, timeout=timeout, region=region, stage=Stage.ACCESS)
+    sts = clients.bound("sts", region, binding)
     try:
-        answer = await clients.bound("sts", region, binding).get_caller_identity()
+        await lender.lease()
+    except CallFailed as error:
+        raise AccessError(error.fault.message, error.fault.hint or NO_CREDENTIALS_HINT) from None
+    try:
+        answer = await sts.get_caller_identity()
     except Exception as error:
         raise _access_error(error, region) from None
     arn = str(answer.get("Arn", ""))
@@ -147,17 +211,13 @@ async def identify(clients: Clients, lender: HubLender, region: str, slot: Slot,
 
 
 def _access_error(error: Exception, region: str) -> Exception:
-    if isinstance(error, UsageError):
-        return error
     fault = classify(error, Stage.ACCESS)
     if fault.kind is FaultKind.TASK_BUG:
         return error
-    if fault.code in ("NoCredentials", "HubExpired"):
-        return AccessError(fault.message, fault.hint or NO_CREDENTIALS_HINT)
     hint = {
         FaultKind.EXPIRED: "renew them, for example with `aws sso login`",
         FaultKind.NOT_PROPAGATED: "the access key does not exist, or not in this partition: check AWS_ACCESS_KEY_ID and the profile",
-        FaultKind.DENIED: "check the keys, and this machine's clock",
+        FaultKind.DENIED: fault.hint or "check the keys, and this machine's clock",
     }.get(fault.kind, fault.hint)
     return AccessError(f"the source credentials do not work: {fault.code} from STS in {region}: {fault.message}", hint)
 

@@ -39,6 +39,14 @@ class Lender(Protocol):
         """Do not give out this lease again: the service said that it has expired."""
 
 
+OnSecrets = Callable[..., None]
+"""Is told each secret value that fanout gets hold of, so that it can be kept out of logs: `on_secrets(key, token)`."""
+
+
+def keep_no_secrets(*_secrets: str) -> None:
+    """Tell nobody."""
+
+
 SIGNING: ContextVar[Lease] = ContextVar("SIGNING")
 """The lease that the call at hand is signed with; unset outside of a call."""
 

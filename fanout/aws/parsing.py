@@ -6,34 +6,45 @@ header anew for every request; together that is more than half of what describin
 
 from __future__ import annotations
 
+import re
+import struct
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from aiobotocore.parsers import AioEC2QueryParser, AioQueryParser, AioResponseParserFactory
+from aiobotocore.parsers import (
+    PROTOCOL_PARSERS,
+    AioEC2QueryParser,
+    AioJSONParser,
+    AioQueryParser,
+    AioResponseParserFactory,
+    AioRestJSONParser,
+)
 from botocore.context import get_context
-from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
+from botocore.parsers import DEFAULT_TIMESTAMP_PARSER, ResponseParserError
 from botocore.useragent import UserAgentString
 
 Read = Callable[[Any], Any]
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_UNREADABLE = (ResponseParserError, LookupError, ValueError, TypeError, AttributeError, struct.error)
+"""What botocore's parsers raise for an answer that is none: a KeyError, for instance, for a page of HTML."""
+
 
 def parse_timestamp(value: Any) -> datetime:
     """Read a timestamp as AWS writes it; what `datetime` cannot read is left to botocore's own parser."""
-    if isinstance(value, str):
+    if isinstance(value, str) and _ISO.fullmatch(value):
         try:
-            moment = datetime.fromisoformat(value)
+            return datetime.fromisoformat(value)
         except ValueError:
             pass
-        else:
-            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
     parsed: datetime = DEFAULT_TIMESTAMP_PARSER(value)
     return parsed
 
 
 class ParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # the SDK ships no types
-    """The session component that makes parsers; those of the XML protocols are fast, the others botocore's own."""
+    """The session component that makes parsers: fast ones for the XML of queries, and none that raises just anything."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,15 +55,52 @@ class ParserFactory(AioResponseParserFactory):  # type: ignore[misc]  # the SDK 
         """A parser for a protocol; those that hold no state are kept."""
         parser = self._parsers.get(protocol_name)
         if parser is None:
-            parser_class = _FAST.get(protocol_name)
-            if parser_class is None:
-                return super().create_parser(protocol_name)
-            parser = self._parsers[protocol_name] = parser_class(**self._defaults)
+            parser = _OURS[protocol_name](**self._defaults)
+            if protocol_name in ("query", "ec2"):
+                self._parsers[protocol_name] = parser
         return parser
+
+
+class _Guarded:
+    """Mixed into botocore's parsers: what cannot be read is a ResponseParserError, which does not repeat the answer."""
+
+    async def parse(self, response: Any, shape: Any) -> Any:
+        """Read an answer; its text may hold credentials, so the error says nothing of it."""
+        try:
+            parsed = await super().parse(response, shape)  # type: ignore[misc]  # of the parser that this is mixed into
+        except _UNREADABLE as error:
+            what = type(error).__name__
+        else:
+            if parsed is not None:
+                return parsed
+            what = "null"
+        raise ResponseParserError(f"the answer, with status {response['status_code']}, cannot be read ({what})")
+
+
+class _NotJson(dict[str, Any]):
+    """What stands for a body that is no JSON."""
+
+
+class _StrictJson:
+    """Mixed into botocore's JSON parsers: they take a body that is no JSON for an answer without members."""
+
+    def _parse_body_as_json(self, body_contents: Any) -> Any:
+        parsed = super()._parse_body_as_json(body_contents)  # type: ignore[misc]  # as in _Guarded
+        unread = isinstance(parsed, dict) and len(parsed) == 1 and parsed.get("message") == body_contents.decode()
+        return _NotJson(parsed) if unread else parsed
+
+    def _handle_structure(self, shape: Any, value: Any) -> Any:
+        if isinstance(value, _NotJson) and not shape.metadata.get("exception"):
+            raise ResponseParserError("the body is not JSON")
+        return super()._handle_structure(shape, value)  # type: ignore[misc]  # as in _Guarded
 
 
 class _Unusual(Exception):  # noqa: N818  # a signal within this module
     """The answer has a form that only botocore's own parser knows how to read."""
+
+
+def _unusual(_node: Any) -> Any:
+    raise _Unusual
 
 
 class _Reading:
@@ -85,27 +133,25 @@ class _Reading:
         return parsed
 
 
-class _FastQueryParser(_Reading, AioQueryParser):  # type: ignore[misc]  # the SDK ships no types
-    pass
-
-
-class _FastEC2Parser(_Reading, AioEC2QueryParser):  # type: ignore[misc]  # the SDK ships no types
-    pass
-
-
-_FAST = {"query": _FastQueryParser, "ec2": _FastEC2Parser}
+_OURS: dict[str, type[Any]] = {
+    protocol: type(theirs.__name__, (_Guarded, theirs), {}) for protocol, theirs in PROTOCOL_PARSERS.items()
+} | {
+    "query": type("FastQueryParser", (_Guarded, _Reading, AioQueryParser), {}),
+    "ec2": type("FastEC2Parser", (_Guarded, _Reading, AioEC2QueryParser), {}),
+    "json": type("StrictJSONParser", (_Guarded, _StrictJson, AioJSONParser), {}),
+    "rest-json": type("StrictRestJSONParser", (_Guarded, _StrictJson, AioRestJSONParser), {}),
+}
+"""Our parser for each protocol."""
 
 
 def _reader(shape: Any, parser: Any) -> Read:
     """A function from an XML element to the value of a shape."""
     kind = shape.type_name
-    if kind == "structure":
-        return _structure(shape, parser)
     if kind == "list":
         return _list(shape, parser)
-    if kind == "map":
+    if kind == "map" or (kind == "structure" and (shape.metadata.get("exception") or shape.is_tagged_union)):
         return lambda node: parser._parse_shape(shape, node)  # noqa: SLF001  # botocore's own way for what is rare
-    return _scalar(kind, parser)
+    return _structure(shape, parser) if kind == "structure" else _scalar(kind, parser)
 
 
 def _scalar(kind: str, parser: Any) -> Read:
@@ -135,9 +181,9 @@ def _list(shape: Any, parser: Any) -> Read:
 
 
 def _structure(shape: Any, parser: Any) -> Read:
-    if shape.metadata.get("exception") or shape.is_tagged_union:
-        return lambda node: parser._parse_shape(shape, node)  # noqa: SLF001  # botocore's own way for what is rare
     fields = _fields(shape, parser)
+    if "*" in fields:
+        return _unusual
     table: dict[str, tuple[str, Any, bool] | None] = {}
 
     def read_structure(node: Any) -> dict[str, Any]:
@@ -163,24 +209,26 @@ def _structure(shape: Any, parser: Any) -> Read:
 
 
 def _fields(shape: Any, parser: Any) -> dict[str, tuple[str, Any, bool]]:
-    """Element name to member name, member shape (of a flattened list: of its items), and whether it is flattened."""
+    """Element name to member name, member shape (of a flattened list: of its items), and whether it is flattened.
+
+    Attributes and elements that stand for several members are under "*".
+    """
     fields: dict[str, tuple[str, Any, bool]] = {}
     for name, member in shape.members.items():
         about = member.serialization
         if about.get("location") in parser.KNOWN_LOCATIONS or about.get("eventheader"):
             continue
-        if about.get("xmlAttribute"):
-            fields["*"] = (name, None, False)
         flattened = bool(about.get("flattened")) and member.type_name == "list"
         shape_read = member.member if flattened else member
-        fields[parser._member_key_name(member, name)] = (name, shape_read, flattened)  # noqa: SLF001  # botocore's naming
+        key = parser._member_key_name(member, name)  # noqa: SLF001  # botocore's naming
+        if about.get("xmlAttribute") or key in fields:
+            key = "*"
+        fields[key] = (name, shape_read, flattened)
     return fields
 
 
 def _field(fields: dict[str, tuple[str, Any, bool]], tag: str, parser: Any) -> tuple[str, Any, bool] | None:
     """What to do with an element; a plain string is read without a function (None)."""
-    if "*" in fields:
-        raise _Unusual
     found = fields.get(tag.rpartition("}")[2])
     if found is None:
         return None

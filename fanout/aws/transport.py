@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
+import anyio.lowlevel
 import anyio.to_thread
 from aiobotocore.httpsession import AIOHTTPSession
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, HTTPClientError, SSLError
 from botocore.httpsession import create_urllib3_context, get_cert_path
 
 IDLE_CONNECTIONS = 16
@@ -19,7 +21,8 @@ IDLE_CONNECTIONS = 16
 KEEPALIVE = 12.0
 """Seconds that an idle connection is kept; AWS's own load balancers close later than that."""
 
-_OF_AWS = frozenset({"x-amzn-requestid", "x-amz-request-id", "x-amzn-request-id"})
+_S3_REGION = "x-amz-bucket-region"
+"""With this header S3 says where a bucket is; the SDK then asks there, at the host that its own resolver gives."""
 
 
 class RedirectRefused(HTTPClientError):  # type: ignore[misc]  # noqa: N818  # untyped SDK; the name says what happened
@@ -35,16 +38,20 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        self._close_surplus(self.limit + IDLE_CONNECTIONS - len(self._acquired))
+        if self._close_surplus(self.limit + IDLE_CONNECTIONS - len(self._acquired)):
+            await anyio.lowlevel.checkpoint()  # a transport closes its socket in the next round of the loop
         return await super()._create_connection(*args, **kwargs)
 
-    def _close_surplus(self, room: int) -> None:
+    def _close_surplus(self, room: int) -> bool:
+        """Close the connections that have been idle longest, beyond `room`; say whether there were any."""
         idle = [(since, key) for key, queue in self._conns.items() for _, since in queue]
-        for _, key in sorted(idle, key=lambda each: each[0])[: max(0, len(idle) - room)]:
+        surplus = sorted(idle, key=lambda each: each[0])[: max(0, len(idle) - room)]
+        for _, key in surplus:
             queue = self._conns[key]
             queue.popleft()[0].close()
             if not queue:
                 del self._conns[key]
+        return bool(surplus)
 
 
 class Transport:
@@ -54,7 +61,7 @@ class Transport:
         self._connections = connections
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
         self._session: aiohttp.ClientSession | None = None
-        self._tls: ssl.SSLContext | None = None
+        self._tls: dict[tuple[Any, ...], ssl.SSLContext] = {}
         self._tls_lock = anyio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -72,6 +79,13 @@ class Transport:
         class SharedSession(AIOHTTPSession):  # type: ignore[misc]  # the SDK ships no types
             async def __aexit__(self, *exc: object) -> None:
                 """Close nothing: the connections are shared."""
+
+            async def send(self, request: Any) -> Any:
+                """Send a request; aiobotocore's exceptions, less two mistakes (see `_as_meant`)."""
+                try:
+                    return await super().send(request)
+                except (EndpointConnectionError, HTTPClientError) as error:
+                    raise _as_meant(error, request) from None
 
             async def _get_session(self, proxy_url: str | None) -> _Sender:  # noqa: ARG002  # aiohttp takes it per request
                 return _Sender(transport, self._verify, self._cert_file, self._key_file, self._proxy_config.settings)
@@ -94,13 +108,17 @@ class Transport:
         return self._session
 
     async def tls(self, verify: bool | str, cert: str | None, key: str | None, proxy: Mapping[str, Any]) -> Any:
-        """The TLS context for all connections, made once, in a thread: it costs about 40 ms."""
+        """The TLS context for all connections, made once for each set of files, in a thread: it costs about 40 ms.
+
+        :raises OSError: if one of the files cannot be read.
+        """
         if verify is False:
             return False
+        files = (verify, cert, key, proxy.get("proxy_ca_bundle"))
         async with self._tls_lock:
-            if self._tls is None:
-                self._tls = await anyio.to_thread.run_sync(_make_tls, verify, cert, key, proxy.get("proxy_ca_bundle"))
-        return self._tls
+            if files not in self._tls:
+                self._tls[files] = await anyio.to_thread.run_sync(_make_tls, *files)
+        return self._tls[files]
 
 
 class _Sender:
@@ -112,15 +130,35 @@ class _Sender:
 
     async def request(self, method: str, *, url: Any, proxy: str | None, **kwargs: Any) -> aiohttp.ClientResponse:
         secure = url.scheme == "https" or (proxy or "").startswith("https:")
-        context: Any = await self._transport.tls(*self._identity) if secure else True
+        try:
+            context: Any = await self._transport.tls(*self._identity) if secure else True
+        except OSError as error:
+            files = ", ".join(str(each) for each in self._identity[:3] if isinstance(each, str))
+            raise SSLError(endpoint_url=str(url.origin()), error=f"{files}: {error.strerror or error}") from None
         response = await self._transport.pool().request(
             method, url=url, proxy=proxy, ssl=context, allow_redirects=False, **kwargs
         )
-        if response.status in (301, 302, 303, 307, 308) and not _OF_AWS.intersection(map(str.lower, response.headers)):
+        if response.status in (301, 302, 303, 307, 308) and _S3_REGION not in response.headers:
             response.release()
             host = urlsplit(response.headers.get("Location", "")).hostname or "an unnamed host"
             raise RedirectRefused(endpoint_url=str(url.origin()), host=host, error="redirect refused")
         return response
+
+
+def _as_meant(error: Exception, request: Any) -> Exception:
+    """The exception that was meant.
+
+    aiobotocore wraps ours in a HTTPClientError, and calls a connection that broke after the request was sent an
+    EndpointConnectionError, which for an operation that changes things is the difference between a retry and none.
+    """
+    cause = getattr(error, "kwargs", {}).get("error")
+    never_connected = isinstance(cause, (aiohttp.ClientConnectorError, socket.gaierror))
+    meant = error
+    if isinstance(cause, HTTPClientError | SSLError):
+        meant = cause
+    elif isinstance(error, EndpointConnectionError) and not never_connected:
+        meant = ConnectionClosedError(error=cause, request=request, endpoint_url=request.url)
+    return meant
 
 
 def _make_tls(verify: bool | str, cert: str | None, key: str | None, proxy_ca: str | None) -> ssl.SSLContext:

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from fanout.cli.names import named
 from fanout.model.errors import FanoutError, UsageError
 from fanout.model.nearest import did_you_mean
-from fanout.views.printable import printable
+from fanout.model.printable import printable
 
 INTERNAL = 1
 USAGE = 2

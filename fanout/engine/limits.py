@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from fanout.model.errors import UsageError
 
@@ -38,7 +39,10 @@ class FailureLimit:
         """Whether `failures` out of `jobs` are too many."""
         if self.count is not None:
             return failures > self.count
-        return self.percent is not None and failures > max(self.least, int(jobs * self.percent / 100))
+        if self.percent is None:
+            return False
+        share = Fraction(str(self.percent)) / 100  # binary fractions would turn 0.57 % of 10,000 into 56
+        return failures > max(self.least, int(jobs * share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,9 +20,10 @@ class Line:
     regions: tuple[str, ...] | None = None
     first_job_id: int = 0
     offset: int = 0
+    guess: int = 0
     started: int = 0
     in_flight: int = 0
-    entered: bool = False
+    shut: bool = False
 
     @property
     def waiting(self) -> int:
@@ -81,14 +81,17 @@ Step = Open | Start | Resume | Wait
 class Scheduler:
     """Round-robin over accounts, each of which goes round its regions.
 
-    Accounts are entered as fast as `limits.openings` allows, jobs of entered accounts fill the other permits. A paused
-    job holds no permit; at most `4 × concurrency` may be paused at a time, so that memory stays bounded.
+    Accounts are entered as fast as `limits.openings` allows, jobs of entered accounts fill the other permits; while there
+    are any, entering takes at most half of the permits, so that slow entering never holds up what could run. A paused
+    job holds no permit; at most `4 × concurrency` may be paused at a time, so that memory stays bounded. `unknown` are the
+    accounts whose jobs have no ids yet.
     """
 
     limits: Limits
     jobs: int = 0
     in_flight: int = 0
     stopped: str = ""
+    unknown: dict[Line, None] = field(default_factory=dict)
     _next_id: int = 1
     _closed: deque[Line] = field(default_factory=deque)
     _ring: deque[Line] = field(default_factory=deque)
@@ -96,19 +99,31 @@ class Scheduler:
     _returning: deque[Paused] = field(default_factory=deque)
     _due: float = 0.0
     _lines: int = 0
+    _opening: int = 0
+    _guessed: int = 0
 
     def __repr__(self) -> str:
         waiting = len(self._closed)
         return f"<Scheduler {self.in_flight}/{self.limits.concurrency} in flight · {waiting} accounts to enter>"
 
-    def add(self, account: Account, regions: tuple[str, ...] | None) -> Line:
-        """Take in an account. Its jobs get their ids now where the regions are known, else with `opened`."""
-        line = Line(account, offset=self._lines)
+    def add(self, account: Account, regions: tuple[str, ...] | None, guess: int = 0) -> Line:
+        """Take in an account. Its jobs get their ids now where the regions are known, else with `number`.
+
+        `guess` is how many jobs it may have, where they are not known.
+        """
+        line = Line(account, offset=self._lines, guess=guess)
         self._lines += 1
+        self._guessed += guess
+        self.unknown[line] = None
         if regions is not None:
-            self._number(line, regions)
+            self.number(line, regions)
         self._closed.append(line)
         return line
+
+    @property
+    def expected(self) -> int:
+        """The jobs that are known, and a guess at the others."""
+        return self.jobs + self._guessed
 
     def skip(self) -> int:
         """Count a job that never runs, and give it an id."""
@@ -116,10 +131,13 @@ class Scheduler:
         self._next_id += 1
         return self._next_id - 1
 
-    def _number(self, line: Line, regions: tuple[str, ...]) -> None:
+    def number(self, line: Line, regions: tuple[str, ...]) -> None:
+        """Give an account's jobs their ids."""
         line.regions, line.first_job_id = regions, self._next_id
         self._next_id += len(regions)
         self.jobs += len(regions)
+        self._guessed -= line.guess
+        del self.unknown[line]
 
     def next(self, now: float) -> Step:
         """Decide what to start at `now`."""
@@ -129,11 +147,13 @@ class Scheduler:
             return self._resume()
         if self.stopped:
             return Wait()
-        if self._closed and self._pace.wait(self._due, now) <= 0:
+        wait = self._pace.wait(self._due, now) if self._closed else None
+        line = self._startable()
+        if wait == 0.0 and (line is None or 2 * (self._opening + 1) <= self.limits.concurrency):
             return self._open(now)
-        if (line := self._startable()) is not None:
+        if line is not None:
             return self._start(line)
-        return Wait(self._pace.wait(self._due, now)) if self._closed else Wait()
+        return Wait(wait)
 
     @property
     def _pace(self) -> Pace:
@@ -143,18 +163,20 @@ class Scheduler:
         line = self._closed.popleft()
         if not line.account.direct:
             self._due, _ = self._pace.next(self._due, now)
+        self._opening += 1
         self.in_flight += 1
         return Open(line)
 
     def _startable(self) -> Line | None:
+        """The next account in the round that may have one more job in flight; it stays at the head of the ring."""
         for _ in range(len(self._ring)):
-            line = self._ring.popleft()
-            if line.in_flight < self.limits.per_account:
-                return line
-            self._ring.append(line)
+            if self._ring[0].in_flight < self.limits.per_account:
+                return self._ring[0]
+            self._ring.rotate(-1)
         return None
 
     def _start(self, line: Line) -> Start:
+        self._ring.popleft()
         job = line.take()
         line.in_flight += 1
         self.in_flight += 1
@@ -167,28 +189,32 @@ class Scheduler:
         self.in_flight += 1
         return Resume(self._returning.popleft())
 
-    def opened(self, line: Line, regions: tuple[str, ...]) -> None:
-        """The account has been entered: its jobs may start."""
-        self.in_flight -= 1
-        line.entered = True
-        if line.regions is None:
-            self._number(line, regions)
+    def opened(self, line: Line) -> None:
+        """The account has been entered: its jobs, which have their ids, may start."""
+        self._entering_ended()
         if line.waiting:
             self._ring.append(line)
 
-    def shut(self, line: Line, regions: tuple[str, ...]) -> Iterator[Job]:
-        """The account cannot be entered: give back all its jobs. `regions` counts where they were not known."""
-        self.in_flight -= 1
-        if line.regions is None:
-            self._number(line, regions)
+    def shut(self, line: Line) -> list[Job]:
+        """The account cannot be entered: give back all its jobs, which have their ids."""
+        self._entering_ended()
         return self.drop(line)
 
-    def drop(self, line: Line) -> Iterator[Job]:
+    def put_back(self, line: Line) -> None:
+        """The account was not entered, and that says nothing of it: its jobs stay unreached."""
+        self._entering_ended()
+        self._closed.append(line)
+
+    def _entering_ended(self) -> None:
+        self._opening -= 1
+        self.in_flight -= 1
+
+    def drop(self, line: Line) -> list[Job]:
         """Take back the account's jobs that have not started."""
+        line.shut = True
         if line in self._ring:
             self._ring.remove(line)
-        while line.waiting:
-            yield line.take()
+        return [line.take() for _ in range(line.waiting)]
 
     def finished(self, line: Line) -> None:
         """A job of the account has ended."""
@@ -219,7 +245,12 @@ class Scheduler:
         self.stopped = self.stopped or why
 
     @property
+    def left(self) -> bool:
+        """Whether there are jobs that have not started."""
+        return bool(self._closed or self._ring)
+
+    @property
     def done(self) -> bool:
         """Whether nothing runs and nothing will."""
         idle = self.in_flight == 0 and self._paused == 0
-        return idle and (bool(self.stopped) or not (self._closed or self._ring))
+        return idle and (bool(self.stopped) or not self.left)

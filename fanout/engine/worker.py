@@ -46,11 +46,14 @@ class Work(Protocol):
     def fault(self, error: Exception) -> Fault:
         """Why an account could not be entered."""
 
+    def stops(self, account: Account, fault: Fault) -> str:
+        """Why this fault ends the whole run, as `RunFinished.why` says it; "" where it is the account's own."""
+
     def settle(self, account: Account, job: Job, ended: Ended) -> Verdict:
         """What became of a job."""
 
     def regions_of_shut(self, account: Account) -> tuple[str, ...]:
-        """The regions that count for an account that could not be entered and whose regions are not known."""
+        """The regions that count for an account that was not entered and whose regions are not known."""
 
 
 class JobSlot:
@@ -93,9 +96,13 @@ class JobSlot:
         if not self._paused and self._scheduler.pause():
             self._paused = True
             self._wake()
-        await self._clock.sleep(seconds)
-        if self._paused:
-            await self._regain()
+        try:
+            await self._clock.sleep(seconds)
+            if self._paused:
+                await self._regain()
+        except BaseException:
+            self.release()  # a deadline of the task's own: what goes on now must have a permit, though all are given
+            raise
 
     async def _regain(self) -> None:
         if self._regained is None:
@@ -112,7 +119,7 @@ class JobSlot:
             self._regained = None
 
     def release(self) -> None:
-        """The job is over, perhaps cancelled while it was paused: settle its account with the scheduler."""
+        """Take the permit back at once where a wait was cancelled."""
         if self._paused:
             self._scheduler.abandon(self)
-            self._paused = False
+            self.resume()

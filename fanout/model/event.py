@@ -77,7 +77,11 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run is over. `why` is "" (by itself), or "failure-limit", "run-timeout", "interrupted", "terminated"."""
+    """The run is over.
+
+    `why` is "" (by itself), or "failure-limit", "run-timeout", "interrupted", "terminated", "credentials" (the source
+    credentials ran out), "output-closed" (nobody reads its rows any more).
+    """
 
     at: float
     why: str

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 _READING = re.compile(
+    # License Manager hands licenses out and takes them back, Step Functions assigns an activity's task to the asker.
+    r"(?!CheckIn|Checkout|GetActivityTask)"
     r"(Describe|Get|List|Head|Search|Lookup|BatchGet|BatchDescribe|Query|Scan|Select|Check|Count|Estimate|Filter"
-    r"|Simulate|Validate|Decode|AssumeRole|View|Discover|Download)"
+    r"|Simulate|Validate|Decode|AssumeRole|View|Discover|Download)(?![a-z])"
 )
 _ACTIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",

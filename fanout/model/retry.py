@@ -33,4 +33,4 @@ class Backoff:
         if not reads and fault.kind not in NOT_EXECUTED:
             return None
         base = self.base * 4 if fault.kind in SLOW else self.base
-        return min(self.cap, base * 2.0**tried) * random()
+        return min(self.cap, base * 2.0 ** min(tried, 32)) * random()

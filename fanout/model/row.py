@@ -57,4 +57,8 @@ def to_json(value: Any) -> str:
     :raises TypeError: if the value holds something that JSON cannot say.
     :raises ValueError: if the value holds NaN or infinity, or refers to itself.
     """
-    return json.dumps(value, default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+# One for all: `json.dumps` would make an encoder for every row.
+_ENCODER = json.JSONEncoder(default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

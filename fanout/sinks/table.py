@@ -9,8 +9,9 @@ from itertools import zip_longest
 from rich.cells import cell_len, chop_cells
 from rich.style import Style
 
+from fanout.model.printable import printable
 from fanout.model.row import Row
-from fanout.sinks.cells import cell_text, printable
+from fanout.sinks.cells import cell_text
 from fanout.sinks.destination import Destination
 from fanout.sinks.header import Header
 from fanout.sinks.spool import Spool

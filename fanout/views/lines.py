@@ -9,7 +9,7 @@ from itertools import islice
 
 from fanout.model.duration import format_duration
 from fanout.model.event import Event
-from fanout.views.printable import printable
+from fanout.model.printable import printable
 from fanout.views.screen import Screen
 from fanout.views.tally import Progress, Tally
 

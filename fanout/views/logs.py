@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol, cast
 import structlog
 from structlog.typing import Processor
 
+from fanout.model.printable import printable
 from fanout.model.row import iso
 from fanout.tasks import Log
-from fanout.views.printable import printable
 from fanout.views.redaction import Redactor
 
 LogFormat = Literal["text", "json"]

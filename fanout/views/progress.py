@@ -14,8 +14,8 @@ from rich.text import Text
 from fanout.model.duration import format_duration
 from fanout.model.event import Event
 from fanout.model.job import Outcome
+from fanout.model.printable import printable
 from fanout.views.lines import LineProgress
-from fanout.views.printable import printable
 from fanout.views.screen import Screen
 from fanout.views.tally import Cause, Progress, Tally
 from fanout.views.view import View

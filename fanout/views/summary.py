@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.text import Text
 
 from fanout.model.duration import format_duration
+from fanout.model.printable import printable
 from fanout.model.summary import FaultGroup, Summary
-from fanout.views.printable import printable
 from fanout.views.screen import Screen
 
 _MOST_GROUPS = 12
@@ -24,6 +24,8 @@ _WHY = {
     "run-timeout": "its time was up",
     "interrupted": "interrupted",
     "terminated": "terminated",
+    "credentials": "the source credentials ran out",
+    "output-closed": "nobody reads its rows any more",
 }
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import subprocess
 import sys
 import textwrap
@@ -43,22 +42,23 @@ def test_where_stdin_carries_data_the_terminal_itself_is_asked():
     """A process with a controlling terminal and its stdin from a pipe: the question and the answer pass by the pipe."""
     program = textwrap.dedent(
         """
-        import io, sys
+        import io, os, sys
+        os.open(sys.argv[1], os.O_RDWR)  # the first terminal that the leader of a session opens becomes its own
         from fanout.cli.confirm import asking
         ask = asking("label", io.StringIO("111122223333"), sys.stderr, stdin_is_data=True)
         sys.exit(0 if ask(3) else 9)
         """
     )
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, [sys.executable, "-c", program])
-    said = b""
-    while b"Type 3" not in said:
-        said += os.read(terminal, 1024)
-    os.write(terminal, b"3\n")
-    _, status = os.waitpid(child, 0)
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 0
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", program, os.ttyname(theirs)]
+    with subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL) as process:
+        said = b""
+        while b"Type 3" not in said:
+            said += os.read(ours, 1024)
+        os.write(ours, b"3\n")
+        assert process.wait(timeout=60) == 0
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_data_without_a_controlling_terminal_is_off_a_terminal():

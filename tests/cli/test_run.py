@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fanout.cli.checks import check_accounts
+from fanout.cli.invocation import begin
+
 CHANGING = '''
 from fanout import task
 
@@ -63,6 +66,9 @@ BAD_INPUT = [
     ("run describe-instances -a org --query [", "--query", ""),
     ("run caller-identity -a org -r eu-west-1", "--regions", "leave --regions away"),
     ("run caller-identity -a org --log-format xml", "--log-format: 'xml'", ""),
+    (f"run describe-instances -a @{'x' * 300}", "cannot be read", ""),
+    ("run describe-instances -a @.", "cannot be read", ""),
+    ("run describe-instances -a @nowhere.txt", "nowhere.txt", ""),
     ("accounts", "no accounts were named", "ou:/PATH"),
     ("regions", "no accounts were named", "ou:/PATH"),
     ("accounts -a org --query [", "--query", ""),
@@ -101,6 +107,25 @@ def test_bad_input_is_one_clear_line_and_nothing_is_made(fanout, line: str, mess
     assert "Traceback" not in result.err
     assert not fanout.home.exists()
     assert list(fanout.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["-a", "--only", "-x"])
+def test_a_malformed_list_of_accounts_is_named_with_its_line_before_credentials_are_looked_for(fanout, option: str):
+    fanout.write("list.txt", "111122223333\n# ours\n12345\n")
+    result = fanout("accounts", "-a", "org", option, "@list.txt")
+    assert result.code == 2
+    assert "list.txt:3" in result.err
+    assert "twelve digits" in result.err
+
+
+def test_a_pipe_with_a_list_of_accounts_is_left_for_the_run(fanout):
+    os.mkfifo(fanout.directory / "pipe")
+    writer = os.open(fanout.directory / "pipe", os.O_RDWR)
+    os.write(writer, b"111122223333\n")
+    invocation = begin({"accounts": [f"@{fanout.directory / 'pipe'}"]})
+    check_accounts(invocation.resolved, "fanout accounts")
+    assert os.read(writer, 100) == b"111122223333\n"
+    os.close(writer)
 
 
 def test_an_empty_value_never_means_all(fanout):

@@ -1,4 +1,4 @@
-"""One value in one cell: text, defused for spreadsheets, harmless on terminals."""
+"""One value in one cell: text, defused for spreadsheets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.sinks.cells import cell_text, defused, printable
+from fanout.sinks.cells import cell_text, defused
 
 _DANGEROUS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b"
 
@@ -81,17 +81,3 @@ def test_defusing_only_ever_adds_one_apostrophe_and_twice_is_once(text):
 @given(st.text(alphabet=' \t"\u200b\u00a0\ufeff', max_size=5), st.sampled_from(_DANGEROUS), st.text())
 def test_nothing_before_a_formula_hides_it(before, first, after):
     assert defused(before + first + after).startswith("'")
-
-
-@given(st.text())
-def test_printable_text_moves_no_cursor_and_reorders_nothing(text):
-    shown = printable(text)
-
-    assert not any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in shown)
-    assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u2028\u2029")
-    shown.encode()
-
-
-def test_what_is_harmless_is_shown_as_it_is():
-    assert printable("prod [red]é日本👩‍💻") == "prod [red]é日本👩‍💻"
-    assert printable("a\x1b[31m\n\u202eb\x9b") == "a\\x1b[31m\\n\\u202eb\\x9b"

@@ -1,0 +1,64 @@
+"""Sets a run with slow answers against the ideal, calls × latency ÷ concurrency.
+
+`calls` are the DescribeInstances calls that the endpoint counted. The time runs from the first job's start to the last
+job's end, as the ledger has them, in the default pace of AssumeRole: entering accounts (AssumeRole and DescribeRegions for
+each, which hold permits too) goes on in that time and counts against fanout.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from harness import REGIONS, Bound, Place, answer, endpoint, expect, finish, inventory, is_quick, measure
+
+LEAST_SHARE = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """`latency` is in seconds; `judged`: so many jobs that the bound means something."""
+
+    accounts: int
+    concurrency: int
+    latency: float
+    judged: bool
+
+
+def seconds_of_jobs(place: Place) -> float:
+    """From the first job's start to the last one's end, out of the ledger, which is read as the SQLite file that it is."""
+    (path,) = (place.scratch / "fanout" / "runs").glob("*.db")
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        started, ended = connection.execute("SELECT min(started), max(ended) FROM jobs").fetchone()
+    finally:
+        connection.close()
+    return float(ended - started)
+
+
+def main(sizes: Sizes) -> None:
+    with endpoint(accounts=sizes.accounts, latency=sizes.latency) as place:
+        used = measure(inventory("--concurrency", str(sizes.concurrency)), place)
+        seen = place.stats()
+        taken = seconds_of_jobs(place)
+    calls = seen["requests"]["ec2:DescribeInstances"]
+    expect(calls, sizes.accounts * REGIONS, "DescribeInstances calls")
+    entering = seen["requests"]["sts:AssumeRole"] + seen["requests"]["ec2:DescribeRegions"]
+    ideal = calls * sizes.latency / sizes.concurrency
+    fast = answer(
+        f"share of the ideal with {sizes.latency} s of latency and concurrency {sizes.concurrency}",
+        ideal / taken,
+        "of the ideal",
+        Bound(at_least=LEAST_SHARE) if sizes.judged else None,
+        calls=calls,
+        ideal_seconds=ideal,
+        taken_seconds=taken,
+        with_entering_calls=(calls + entering) * sizes.latency / sizes.concurrency / taken,
+        whole_command_seconds=used.wall,
+        cpu_seconds=used.cpu,
+    )
+    finish(fast)
+
+
+if __name__ == "__main__":
+    main(Sizes(2, 16, 0.2, judged=False) if is_quick(__doc__) else Sizes(100, 50, 0.4, judged=True))

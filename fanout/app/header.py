@@ -1,0 +1,70 @@
+"""The header of a run: what its ledger says of it before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from fanout.app.planning import Planned
+from fanout.app.world import World
+from fanout.model.plan import RunHeader
+from fanout.model.row import to_json
+from fanout.model.settings import DEFAULT_ROLE
+from fanout.tasks import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCall:
+    """A task with its parameters, and where it came from. `scoped` says that it is kept to its declared actions."""
+
+    task: Task
+    parameters: Mapping[str, Any]
+    source: str
+    hash: str
+    scoped: bool
+
+
+def make_header(call: TaskCall, world: World, planned: Planned, run_id: str, created: str) -> RunHeader:
+    """What is known of a run before it begins; `created` is ISO 8601 UTC."""
+    settings = world.settings
+    return RunHeader(
+        run_id=run_id,
+        task=call.task.name,
+        created=created,
+        fanout_version=version("fanout"),
+        task_source=call.source,
+        task_hash=call.hash,
+        changes=call.task.changes,
+        columns=call.task.columns,
+        parameters=_parameters(call),
+        selection=_plain(asdict(settings.selection)),
+        limits=_plain(asdict(settings.execution)),
+        scope=_scope(call, planned),
+        caller_arn=world.caller.arn,
+        caller_account=world.caller.account_id,
+        partition=world.partition.id,
+        role=settings.access.role or DEFAULT_ROLE,
+        organization_id=planned.organization_id,
+    )
+
+
+def _scope(call: TaskCall, planned: Planned) -> str:
+    """How the task is kept to its declared actions: by AWS, by the client (the caller's own account alone), or not."""
+    if not call.scoped:
+        return "none"
+    direct = all(account.direct for account, _ in planned.accounts)
+    return "client" if direct else "session-policy"
+
+
+def _parameters(call: TaskCall) -> dict[str, Any]:
+    """The task's parameters as plain values that can be read back."""
+    found = ((call.task.parameter(name), value) for name, value in call.parameters.items())
+    return {parameter.name: parameter.plain(value) for parameter, value in found if parameter is not None}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(to_json(values))
+    return plain
