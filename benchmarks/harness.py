@@ -28,7 +28,10 @@ NO_PACING = ("--assume-rate", "100000")
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a finished child used: `cpu` is user and system time and `wall` the time it took, in seconds; `peak` is in MiB."""
+    """What a finished child used: `cpu` (user and system) and `wall` in seconds, `peak` memory in MiB.
+
+    The kernel counts the parent's peak as the child's where that is higher, so measure from a small process.
+    """
 
     cpu: float
     wall: float

@@ -100,4 +100,4 @@ def main(sizes: Sizes) -> None:
 
 
 if __name__ == "__main__":
-    main(Sizes(2, 1, 1, judged=False) if is_quick(__doc__) else Sizes(200, 17, 2, judged=True))
+    main(Sizes(2, 1, 1, judged=False) if is_quick(__doc__) else Sizes(300, 17, 3, judged=True))

@@ -28,10 +28,11 @@ class Delivery:
     in time after it was told to break off. In each case the ledger has them all.
     """
 
-    def __init__(self, sink: Sink, reader: LedgerReader) -> None:
+    def __init__(self, sink: Sink, reader: LedgerReader, grace: float = GRACE) -> None:
         self.closed = False
         self.cut = False
         self.error: OSError | None = None
+        self._grace = grace
         self._busy = False
         self._sink = sink
         self._reader = reader
@@ -81,7 +82,7 @@ class Delivery:
 
     def break_off(self) -> None:
         """Give the sink a last moment: a person has asked twice."""
-        self._deadline = self._scope.deadline = anyio.current_time() + GRACE
+        self._deadline = self._scope.deadline = anyio.current_time() + self._grace
 
     @property
     def files(self) -> list[Path]:

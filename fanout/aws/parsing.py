@@ -28,7 +28,7 @@ from botocore.useragent import UserAgentString
 Read = Callable[[Any], Any]
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_UNREADABLE = (ResponseParserError, LookupError, ValueError, TypeError, AttributeError, struct.error)
+_UNREADABLE = (ResponseParserError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, struct.error)
 """What botocore's parsers raise for an answer that is none: a KeyError, for instance, for a page of HTML."""
 
 

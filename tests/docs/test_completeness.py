@@ -90,8 +90,11 @@ def test_every_kind_and_stage_of_fault_has_its_place():
 
 def test_every_outcome_status_and_field_of_the_summary_is_explained():
     words = [*(each.value for each in Outcome), *get_args(Status), *Summary.__dataclass_fields__]
+    whys = re.findall(r'"([a-z-]+)"', event.RunFinished.__doc__ or "")
+    words += whys
     output = page("output.md")
 
+    assert "run-timeout" in whys
     assert [word for word in words if f"`{word}`" not in output] == []
 
 
