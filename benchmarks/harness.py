@@ -16,8 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-REGIONS = 17
-"""The regions of the partition aws that are enabled by default."""
+from fanout.testing.regions import PARTITIONS
+
+NAMED = ("--regions", ",".join(PARTITIONS["aws"].default_regions))
+"""The regions of the partition aws that are enabled by default, named, so that no account is asked which it has."""
+
+REGIONS = len(PARTITIONS["aws"].default_regions)
 
 ROLE = "CMDBDiscovery"
 """A role that every account of the endpoint's world has, the management account too."""
@@ -116,7 +120,7 @@ def fanout(*arguments: str) -> list[str]:
 
 
 def inventory(*arguments: str) -> list[str]:
-    """The main job in every account and each of its enabled regions: rows as JSON Lines, nothing else said."""
+    """The main job in every account and (unless `NAMED`) each of its enabled regions: rows as JSON Lines, and no more."""
     return fanout("run", "describe-instances", "--accounts", "org", "--role", ROLE, "-o", "jsonl", "-q", *arguments)
 
 

@@ -31,6 +31,8 @@ def exit_code(summary: Summary, require_coverage: float | None = None, *, output
     return SOME_FAILED if bad or coverage.unreached or short or summary.why else 0
 
 
-def next_steps(summary: Summary) -> Sequence[str]:
-    """Commands worth typing after a run."""
+def next_steps(summary: Summary, *, sandbox: bool = False) -> Sequence[str]:
+    """Commands worth typing after a run; none where the run's ledger goes with its `sandbox`."""
+    if sandbox:
+        return ()
     return (f"fanout runs show {summary.run_id}", f"fanout runs export {summary.run_id} -o csv")

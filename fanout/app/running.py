@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ async def run(
     )
     with single_errors():
         async with _interrupts(screen) as interrupts, open_world(settings, endpoints, redactor.add) as world:
-            return await _run(order, world, interrupts)
+            return await _run(replace(order, settings=world.settings), world, interrupts)
     raise AssertionError("unreachable")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,9 @@ from fanout.aws.clients import Clients, Endpoints
 from fanout.aws.credentials import AssumeRole, Provider, RoleEntry, SharedLender
 from fanout.aws.entrance import OwnSlot, role_arn
 from fanout.aws.hub import HubLender, configured_region, identify, open_session, profiles_of
-from fanout.aws.lease import OnSecrets, keep_no_secrets
+from fanout.aws.lease import Lender, OnSecrets, keep_no_secrets
 from fanout.aws.regions import Partition, RegionBook, check_region_term, home_region, load_regions
-from fanout.aws.transport import Transport
+from fanout.aws.transport import Transport, allow_open_files
 from fanout.model.fault import Stage
 from fanout.model.pace import Pace
 from fanout.model.policy import session_policy
@@ -53,7 +53,7 @@ class World:
         access = self.settings.access
         return AccountSource(
             caller=self.caller,
-            organizations=self._organizations,
+            organizations=partial(self._organizations, self._lister()),
             home=self.settings.home,
             stdin=streams.stdin,
             profiles=self.profiles,
@@ -69,20 +69,23 @@ class World:
         timeout = self.settings.execution.call_timeout
         return Binding(lender=lender, slot=slot, timeout=timeout, stage=Stage.ACCESS)
 
-    async def _organizations(self) -> Any:
-        """A client for Organizations as the caller, or as the role that --list-role names."""
-        lender: Any = self.hub
+    def _lister(self) -> Lender:
+        """Lends the credentials that list the organization: the caller's, or those of the role that --list-role names."""
         access = self.settings.access
-        if access.list_role is not None:
-            arn = role_arn(access.list_role, self.caller.account_id, self.partition.id)
-            entry = RoleEntry(
-                account_id=arn.split(":")[4],
-                role_arn=arn,
-                session_name=access.session_name or "fanout-list",
-                policy=session_policy(LISTING_ACTIONS),
-            )
-            sts = self.clients.bound("sts", self.home_region, self._binding(self.hub, self.once))
-            lender = SharedLender(entry.account_id, AssumeRole(sts, entry, self.provider), self.provider)
+        if access.list_role is None:
+            return self.hub
+        arn = role_arn(access.list_role, self.caller.account_id, self.partition.id)
+        entry = RoleEntry(
+            account_id=arn.split(":")[4],
+            role_arn=arn,
+            session_name=access.session_name or "fanout-list",
+            policy=session_policy(LISTING_ACTIONS),
+        )
+        sts = self.clients.bound("sts", self.home_region, self._binding(self.hub, self.once))
+        return SharedLender(entry.account_id, AssumeRole(sts, entry, self.provider), self.provider)
+
+    async def _organizations(self, lender: Lender) -> Any:
+        """A client for Organizations, in its region."""
         binding = self._binding(lender, self.patient)
         return self.clients.bound("organizations", self.partition.organizations, binding)
 
@@ -101,8 +104,10 @@ async def open_world(
     :raises AccessError: if there are no source credentials, or they do not work.
     :raises UsageError: if the profile, the region or an endpoint is wrong.
     """
-    execution = settings.execution
     session = open_session(settings.access.profile)
+    settings = _capped(settings, session)
+    execution = settings.execution
+    allow_open_files(execution.concurrency + SPARE_CONNECTIONS)
     transport = Transport(
         connections=execution.concurrency + SPARE_CONNECTIONS,
         connect_timeout=execution.connect_timeout,
@@ -134,6 +139,15 @@ async def open_world(
             profiles=profiles_of(session),
         )
         group.cancel_scope.cancel()
+
+
+def _capped(settings: Settings, session: Any) -> Settings:
+    """The settings with no more retries than AWS_MAX_ATTEMPTS (or max_attempts of the profile) allows."""
+    attempts = session.get_config_variable("max_attempts")
+    if attempts is None:
+        return settings
+    retries = min(settings.execution.retries, max(0, int(attempts) - 1))
+    return replace(settings, execution=replace(settings.execution, retries=retries))
 
 
 def first_region(book: RegionBook, configured: str | None) -> str:

@@ -129,7 +129,9 @@ class Entrance:
         binding = Binding(lender=lender, slot=slot, timeout=self.call_timeout, stage=Stage.REGIONS)
         try:
             client = self.clients.bound("ec2", self.home_region, binding, account.id)
-            self._asked[account.id] = await enabled_regions(client)
+            regions = await enabled_regions(client)
+            # AWS names regions of the account's own partition only; simulations name all that there are.
+            self._asked[account.id] = tuple(each for each in regions if each not in self.partition.foreign)
         except Exception as error:
             fault = classify(error, Stage.REGIONS)
             if fault.kind not in DENIALS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -51,6 +51,7 @@ class Partition:
     """A partition of AWS: `regions` in alphabetical order, and those of them that are enabled `by_default`.
 
     `first` is the region that AWS's global services of the partition live in, `organizations` the one of Organizations.
+    `foreign` are the regions of all other partitions.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Partition:
     by_default: tuple[str, ...]
     first: str
     organizations: str
+    foreign: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,9 @@ class RegionSelection:
 def load_regions(session: Any) -> RegionBook:
     """Read the partitions from the data that botocore brings; `session` is a botocore or aiobotocore session."""
     resolver = EndpointResolver(session.get_data("endpoints"))
-    found = (_partition(each, resolver) for each in session.get_data("partitions")["partitions"])
-    return RegionBook({each.id: each for each in found})
+    found = [_partition(each, resolver) for each in session.get_data("partitions")["partitions"]]
+    everywhere = frozenset(region for each in found for region in each.regions)
+    return RegionBook({each.id: replace(each, foreign=everywhere.difference(each.regions)) for each in found})
 
 
 def _partition(data: Mapping[str, Any], resolver: Any) -> Partition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import ssl
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ import anyio.to_thread
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, HTTPClientError, SSLError
 from botocore.httpsession import create_urllib3_context, get_cert_path
+
+from fanout.model.errors import UsageError
 
 IDLE_CONNECTIONS = 16
 """How many connections may stay open beyond those in use."""
@@ -29,6 +32,27 @@ class RedirectRefused(HTTPClientError):  # type: ignore[misc]  # noqa: N818  # u
     """Something answered with a redirect; following it would hand credentials and data to another host."""
 
     fmt = "the endpoint {endpoint_url} answered with a redirect to {host}, which was not followed"
+
+
+OTHER_FILES = 128
+"""Files that are open besides connections: the ledger, streams, what the SDK reads."""
+
+
+def allow_open_files(connections: int) -> None:
+    """Raise this process's limit of open files as far as `connections` need.
+
+    :raises UsageError: if the limit that may not be raised is too low for them.
+    """
+    needed = connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise UsageError(
+            f"{connections} connections at once need {needed} open files, and this machine allows {hard}",
+            "lower --concurrency, or raise the limit (`ulimit -Hn`)",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -631,7 +631,8 @@ async def test_no_secret_is_in_ledger_logs_messages_or_summary(start, tmp_path, 
         lease = await ctx.binding.lender.lease()
         keys = (lease.keys.secret_key, lease.keys.token or hub.secret)
         secrets.update(keys)
-        ctx.log.warning("my keys are " + " and ".join(keys), keys=list(keys))
+        told = f"my keys are {keys}"
+        ctx.log.warning(told, keys=list(keys))
         logging.getLogger("author").error("keys: %s", keys)
         await ctx.client("ec2").describe_vpcs()
         yield {"n": 1}

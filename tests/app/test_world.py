@@ -112,7 +112,7 @@ async def test_the_accounts_of_profiles_are_asked_for_where_they_do_not_say_them
 
 
 @pytest.mark.parametrize("wrapped", [1, 3])
-def test_the_one_error_in_a_group_comes_out_as_itself(wrapped):
+async def test_the_one_error_in_a_group_comes_out_as_itself(wrapped):
     error: BaseException = UsageError("no")
     for _ in range(wrapped):
         error = BaseExceptionGroup("group", [error])

@@ -207,7 +207,7 @@ async def test_a_process_whose_credentials_have_expired(hub, files, sealed):
     [
         ("", 3, "no luck"),
         ("canary, no JSON", 0, "JSONDecodeError"),
-        ('{"Version": 7}', 0, "Version"),
+        ('{"Version": 7}', 0, "version"),
         ('{"Version": 1}', 0, "AccessKeyId"),
         ("[]", 0, "credentials"),
     ],

@@ -445,6 +445,26 @@ async def test_a_task_is_always_closed(end):
     assert bench.record.rows == {1: ['{"n":1}']}
 
 
+async def test_a_task_whose_row_is_refused_is_closed_before_its_job_ends():
+    order = []
+
+    class Noting(Record):
+        async def __call__(self, event):
+            if isinstance(event, JobFinished):
+                order.append("ended")
+            await super().__call__(event)
+
+    async def code(_account, _job, _slot):
+        try:
+            yield {"value": object()}
+        finally:
+            order.append("closed")
+
+    await Bench(FakeWork(code=code), record=Noting()).run(accounts(1))
+
+    assert order == ["closed", "ended"]
+
+
 # --- retries and pauses ---
 
 
@@ -540,6 +560,26 @@ async def test_a_job_that_takes_too_long_is_broken_off_alone():
     assert not ended.cut_off
     assert bench.record.coverage == {"failed": 1, "ok": 2}
     assert len(bench.record.rows) == 3
+
+
+async def test_rows_on_their_way_to_a_slow_ledger_survive_the_jobs_timeout_and_come_once():
+    class Slow(Record):
+        async def __call__(self, event):
+            if isinstance(event, RowsYielded):
+                await anyio.sleep(0.05)
+            await super().__call__(event)
+
+    async def code(_account, _job, _slot):
+        for number in range(CHUNK + 1):
+            yield {"n": number}
+        await anyio.sleep_forever()
+
+    bench = Bench(FakeWork(code=code), Limits(timeout=0.02), record=Slow())
+
+    await bench.run(accounts(1))
+
+    assert bench.work.ended[1].timed_out
+    assert [json.loads(row)["n"] for row in bench.record.rows[1]] == list(range(CHUNK))
 
 
 @pytest.mark.parametrize(("changes", "outcome"), [(False, "failed"), (True, "unknown")])
@@ -648,6 +688,37 @@ async def test_an_end_that_is_being_recorded_is_recorded_whatever_breaks_the_run
     assert len(bench.record.verdicts) >= 1
     assert set(bench.record.verdicts) == set(bench.work.ended)
     assert bench.record.coverage.total() == 8
+
+
+async def test_what_follows_from_an_end_is_recorded_with_it():
+    class Breaking(Record):
+        async def __call__(self, event):
+            if isinstance(event, JobFinished):
+                bench.engine.cancel()
+                await anyio.sleep(0)
+            await super().__call__(event)
+
+    async def code(_account, _job, _slot):
+        raise denied()
+        yield {}
+
+    bench = Bench(FakeWork(code=code), Limits(concurrency=1), record=Breaking())
+
+    await bench.run(accounts(1, regions(5)))
+
+    assert bench.record.coverage == {"failed": 5}
+
+
+async def test_an_account_that_such_a_fault_kept_from_being_entered_is_still_to_do():
+    async def enter(_account, _slot):
+        raise Broken(FaultKind.EXPIRED, Stage.ACCESS)
+
+    bench = Bench(FakeWork(enter=enter, fatal=FaultKind.EXPIRED))
+
+    await bench.run(accounts(1, regions(3)))
+
+    assert bench.engine.left
+    assert bench.record.coverage == {"unreached": 3}
 
 
 async def test_a_fault_that_every_account_would_meet_stops_the_run_and_leaves_its_account_unreached():
