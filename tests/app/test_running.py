@@ -501,8 +501,14 @@ async def test_where_nobody_reads_the_rows_the_run_stops_and_keeps_what_it_has(l
     assert "nobody reads its rows" in ran.err
 
 
-async def test_a_reader_that_leaves_after_the_last_job_changes_nothing(lab):
-    ran = await lab.run(accounts=("self",), stdout=HungUp())
+async def test_a_reader_that_leaves_when_all_jobs_have_started_changes_nothing(lab):
+    @task(actions=[])
+    async def two_speeds(ctx):
+        yield {"n": 1}
+        if not ctx.account.direct:
+            await ctx.sleep(0.5)
+
+    ran = await lab.run(two_speeds, accounts=("self", lab.members[0]), stdout=HungUp())
 
     assert (ran.code, ran.summary.why, ran.summary.status) == (0, "", "ok")
 

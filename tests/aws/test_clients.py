@@ -173,6 +173,20 @@ async def test_a_client_that_another_accounts_task_uses_signs_as_its_own_account
     assert hub.stats().wrong_signatures == 0
 
 
+async def test_a_call_within_a_call_of_another_account_signs_as_its_own(hub):
+    seen = []
+    async with opened() as way:
+        first, second = (way.client(account) for account in ACCOUNTS[:2])
+
+        async def inner(**_about) -> None:
+            seen.append((await second.describe_instances(MaxResults=5))["Reservations"][0]["OwnerId"])
+            assert await second.generate_presigned_url("describe_instances")
+
+        first.meta.events.register("before-call.ec2.DescribeVpcs", inner)
+        seen.append((await first.describe_vpcs())["Vpcs"][0]["OwnerId"])
+    assert seen == [ACCOUNTS[1], ACCOUNTS[0]]
+
+
 async def test_a_shared_client_outside_of_any_binding_signs_nothing(hub):
     async with opened() as way:
         await way.client(ACCOUNTS[0]).describe_vpcs()

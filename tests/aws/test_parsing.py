@@ -213,7 +213,7 @@ def test_the_generated_answers_are_worth_the_name():
 
     counting = Counting(timestamp_parser=parse_timestamp)
 
-    @settings(max_examples=40, deadline=None, database=None)
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
     @given(answers("ec2", "DescribeInstances"))
     def check(body: bytes) -> None:
         found = parse(counting, body, operation("ec2", "DescribeInstances").output_shape)

@@ -13,9 +13,11 @@ HEAVY = ("aioboto3", "aiobotocore", "botocore", "boto3", "aiohttp", "moto", "sql
 
 
 def start(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    # coverage would start in the child, and what it loads would count as fanout's
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     return subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "fanout", *arguments],
-        env={**os.environ, **environ},
+        env={**inherited, **environ},
         capture_output=True,
         text=True,
         check=False,

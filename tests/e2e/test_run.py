@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
 import sqlite3
 import stat
@@ -322,4 +321,4 @@ def test_a_throw_away_sandbox_around_a_run_ignores_real_credentials_and_says_so(
 def test_the_working_directory_and_home_stay_untouched_by_a_run(serve):
     _, fanout = serve(World.generate(2))
     fanout("run", "describe-instances", "-a", "org", "-r", "eu-west-1")
-    assert sorted(os.listdir(fanout.home)) == ["fanout"]
+    assert sorted(path.name for path in fanout.home.iterdir()) == ["fanout"]

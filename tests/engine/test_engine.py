@@ -579,7 +579,7 @@ async def test_rows_on_their_way_to_a_slow_ledger_survive_the_jobs_timeout_and_c
     await bench.run(accounts(1))
 
     assert bench.work.ended[1].timed_out
-    assert [json.loads(row)["n"] for row in bench.record.rows[1]] == list(range(CHUNK))
+    assert [json.loads(row)["n"] for row in bench.record.rows[1]] == list(range(CHUNK + 1))
 
 
 @pytest.mark.parametrize(("changes", "outcome"), [(False, "failed"), (True, "unknown")])
@@ -695,7 +695,7 @@ async def test_what_follows_from_an_end_is_recorded_with_it():
         async def __call__(self, event):
             if isinstance(event, JobFinished):
                 bench.engine.cancel()
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
             await super().__call__(event)
 
     async def code(_account, _job, _slot):
