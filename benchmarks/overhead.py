@@ -1,8 +1,9 @@
 """Measures the CPU for an account × region pair, beside a client per pair with aioboto3.
 
-User and system time of the whole child process, from the kernel, ledger and JSON Lines output included, divided by the
-pairs; nothing is subtracted, listing the organization and entering the accounts are in it. What starting costs is stated beside it: it is spread over fewer pairs in a small run. Both
-run in turns against the same endpoint, so that a machine that is busy with something else is busy for both.
+User and system time of the whole child process, as the kernel counts it, divided by the pairs. Nothing is subtracted:
+starting, listing the organization, entering the accounts, the ledger and the output are in it. What starting costs is
+stated beside it, for it is spread over fewer pairs in a small run. Both run in turns against the same endpoint, so that a
+machine that is busy with something else is busy for both.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from fanout.model.event import (
     AccountEntered,
     AccountPlanned,
     AccountSkipped,
-    Event,
     JobFinished,
     JobStarted,
     RowsYielded,
@@ -149,12 +148,6 @@ class Engine:
     def _slot(self) -> JobSlot:
         return JobSlot(self._scheduler, self.backoff, self.clock, self._wake)
 
-    async def _tell(self, *events: Event) -> None:
-        """Record events that belong together: none is left out where the run is broken off meanwhile."""
-        with anyio.CancelScope(shield=True):
-            for event in events:
-                await self.record(event)
-
     async def _open(self, line: Line) -> None:
         slot = self._slot()
         fault: Fault | None = None
@@ -175,14 +168,14 @@ class Engine:
         self._wake()
 
     async def _opened(self, line: Line, regions: tuple[str, ...] | None) -> None:
-        await self._tell(AccountEntered(line.account.id, self.clock.wall()))
+        await self.record(AccountEntered(line.account.id, self.clock.wall()))
         if line.regions is None:
             await self._number(line, regions or ())
         self._scheduler.opened(line)
 
     async def _number(self, line: Line, regions: tuple[str, ...]) -> None:
         self._scheduler.number(line, regions)
-        await self._tell(AccountPlanned(line.account, line.first_job_id, regions))
+        await self.record(AccountPlanned(line.account, line.first_job_id, regions))
 
     def _put_back(self, line: Line, fault: Fault) -> bool:
         """Stop the run where the fault is not the account's; say whether it is so."""
@@ -201,16 +194,18 @@ class Engine:
 
     async def _fail(self, jobs: Iterable[Job], fault: Fault) -> None:
         verdict = Verdict(outcome=Outcome.FAILED, fault=fault)
-        at = self.clock.wall()
-        await self._tell(*(JobFinished(job, 0, at, verdict) for job in jobs))
+        for job in jobs:
+            await self.record(JobFinished(job, 0, self.clock.wall(), verdict))
 
     async def _work(self, line: Line, job: Job) -> None:
         running = Running(line, job, self._slot())
         self._running.add(running)
         try:
-            await self._tell(JobStarted(job, 1, self.clock.wall()))
+            with anyio.CancelScope(shield=True):
+                await self.record(JobStarted(job, 1, self.clock.wall()))
             ended = await self._carry_out(running)
             with anyio.CancelScope(shield=True):
+                await self._pass_on(running)
                 await self._finish(running, self.work.settle(line.account, job, ended))
         finally:
             running.slot.release()
@@ -230,7 +225,6 @@ class Engine:
                     raise
                 # Nobody cancelled the job: a future that it shared was, and that must not end the run.
                 error = RuntimeError("the task's own code raised a cancellation")
-        await self._pass_on(running)
         lost = running.slot.lost_answers > 0
         return Ended(error=error, changed=running.changed, lost=lost, timed_out=scope.cancelled_caught)
 
@@ -242,13 +236,14 @@ class Engine:
                 running.chunk.append(to_json(row))
                 running.changed = running.changed or row.get("changed") is True
                 if len(running.chunk) >= CHUNK:
-                    await self._pass_on(running)
+                    with anyio.CancelScope(shield=True):  # exactly once, whatever cancels the job meanwhile
+                        await self._pass_on(running)
 
     async def _pass_on(self, running: Running) -> None:
-        """Record the rows gathered so far, exactly once, whatever cancels the job meanwhile."""
+        """Record the rows gathered so far."""
         if running.chunk:
             chunk, running.chunk = tuple(running.chunk), []
-            await self._tell(RowsYielded(running.job, 1, chunk))
+            await self.record(RowsYielded(running.job, 1, chunk))
 
     async def _finish(self, running: Running, verdict: Verdict) -> None:
         """Record the end of a job; an access fault ends the account's other jobs too, and counts once."""
@@ -268,7 +263,7 @@ class Engine:
         slot = running.slot
         self._running.discard(running)
         self._count(slot)
-        await self._tell(JobFinished(running.job, 1, self.clock.wall(), verdict, slot.calls, slot.retries))
+        await self.record(JobFinished(running.job, 1, self.clock.wall(), verdict, slot.calls, slot.retries))
 
     async def _cut_off(self, running: Running, *, timed_out: bool) -> None:
         """Record a job that was in flight when the run was broken off."""
