@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shlex
@@ -22,6 +23,9 @@ from fanout.cli.taskline import TaskLine
 from fanout.model.errors import UsageError
 from fanout.model.settings import Settings
 from fanout.tasks import Task
+
+YOUNG_OBJECTS = 50_000
+"""How many objects are made before Python looks for cycles among them: one answer of EC2 is thousands, and holds none."""
 
 _HELP = """Run a task in every selected account and region.
 
@@ -126,6 +130,7 @@ def _execute(task: Task, values: Mapping[str, Any], invocation: Invocation, agre
     from fanout import app
     from fanout.registry import source_of
 
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     streams = app.Streams(invocation.stdin, invocation.stdout, invocation.stderr)
     settings = _fitting(invocation.settings, task)
     _, task_hash = source_of(task)

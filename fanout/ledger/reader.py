@@ -15,7 +15,7 @@ from fanout.model.errors import LedgerError
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.job import Outcome
 from fanout.model.plan import RunHeader
-from fanout.model.row import LEADING_COLUMNS
+from fanout.model.row import LEADING_COLUMNS, Row, StoredRow
 from fanout.model.summary import Coverage, Summary
 
 _PAGE = 500
@@ -109,9 +109,7 @@ class LedgerReader:
                 return self._header_from(connection)
         return self._header
 
-    def rows_after(
-        self, cursor: Cursor, limit: int = _PAGE, *, partial: bool = False
-    ) -> tuple[list[dict[str, Any]], Cursor]:
+    def rows_after(self, cursor: Cursor, limit: int = _PAGE, *, partial: bool = False) -> tuple[list[Row], Cursor]:
         """At most `limit` rows behind a cursor, in order, and the cursor that has read them.
 
         Rows of the attempts with which jobs ended well (for a changing task also failed or unknown), in the order in
@@ -192,14 +190,12 @@ def _rows(
     return found, (cursor if last is None else Cursor(last, _ALL_ROWS))
 
 
-def _joined(found: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Each task's own columns behind the leading ones; decoded all at once, which costs a third less and shares names."""
-    written = ",".join(data for *_, data in found)
-    rows = []
-    for (_at, _n, account_id, name, region, _data), own in zip(found, json.loads(f"[{written}]"), strict=True):
-        leading = {"account_id": account_id, "account_name": name, "region": region}
-        rows.append(leading | own | leading)
-    return rows
+def _joined(found: Sequence[tuple[Any, ...]]) -> list[Row]:
+    """Each task's own columns behind the leading ones."""
+    return [
+        StoredRow({"account_id": account_id, "account_name": name, "region": region}, data)
+        for _at, _n, account_id, name, region, data in found
+    ]
 
 
 def _job_record(*found: Any) -> JobRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fanout.model.row import Row, to_json
+from fanout.model.row import Row, StoredRow, to_json
 from fanout.sinks.destination import Destination
 
 # Valid in JSON as they are, but a terminal may act on them and some readers take the last two for line ends.
@@ -14,7 +14,7 @@ _UNSAFE = re.compile(r"[\x7f-\x9f\u2028\u2029]")
 
 def json_text(row: Row) -> str:
     """A row as one line of JSON that is safe to show on a terminal."""
-    text = to_json(row)
+    text = row.to_json() if isinstance(row, StoredRow) else to_json(row)
     return text if text.isascii() else _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.model.row import iso, to_json
+from fanout.model.row import StoredRow, iso, to_json
 
 
 class Colour(Enum):
@@ -106,3 +106,25 @@ def test_times_are_written_in_utc_and_are_the_same_moment(moment):
 
 def test_a_naive_time_counts_as_utc():
     assert iso(datetime(2026, 11, 22, 9, 30)) == "2026-11-22T09:30:00Z"  # noqa: DTZ001  # naive on purpose
+
+
+LEADING = {"account_id": "012345678901", "account_name": "naïve", "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {},
+        {"id": "i-1", "tags": {"a": [1, None]}},
+        {"region": "elsewhere", "id": 1},
+        {"nested": {"account_id": "999999999999"}},
+        {"text": '"region": quoted \u2028 \x7f'},
+    ],
+)
+def test_a_stored_row_reads_and_writes_as_the_mapping_that_it_stands_for(own):
+    expected = {**LEADING, **own, **LEADING}
+    assert json.loads(StoredRow(LEADING, to_json(own)).to_json()) == expected
+    assert StoredRow(LEADING, to_json(own)).to_json() == to_json(expected)
+    assert StoredRow(LEADING, to_json(own)) == expected
+    assert list(StoredRow(LEADING, to_json(own))) == list(expected)
+    assert to_json(StoredRow(LEADING, to_json(own))) == to_json(expected)
