@@ -65,7 +65,7 @@ class TaskWork:
             return self._broken_off(ended)
         if ended.error is None:
             return Verdict(outcome=Outcome.CHANGED if ended.changed and self.task.changes else Outcome.OK)
-        fault = self._clean(classify(_single(ended.error)))
+        fault = self._located(self._clean(classify(_single(ended.error))))
         if ended.lost and self.task.changes:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
         if self._is_denied_by_scp(fault):
@@ -73,6 +73,12 @@ class TaskWork:
         if self._is_off(account, job, fault):
             return Verdict(outcome=Outcome.SKIPPED, fault=_region_off(account, job, fault), reason="region_not_enabled")
         return Verdict(outcome=Outcome.FAILED, fault=fault)
+
+    def _located(self, fault: Fault) -> Fault:
+        """A bug with its place; one that shows only outside of the task's code, such as a bad row, with the task's."""
+        if fault.kind is not FaultKind.TASK_BUG or fault.message.endswith(")"):
+            return fault
+        return replace(fault, message=f"{fault.message} ({self.task.file}:{self.task.line})")
 
     def _clean(self, fault: Fault) -> Fault:
         """The fault without secrets: a task may have put anything into the text of its exceptions."""

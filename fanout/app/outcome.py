@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fanout.model.summary import Summary
 
 INTERRUPTED, TERMINATED = 130, 143
-OUTPUT_LOST, SOME_FAILED, NOTHING_OK, FAILURE_LIMIT = 1, 3, 4, 5
+OUTPUT_LOST, SOME_FAILED, NOTHING_OK, FAILURE_LIMIT, NOTHING_SELECTED = 1, 3, 4, 5, 7
 _BY_PERSON = {"interrupted": INTERRUPTED, "terminated": TERMINATED}
 
 
@@ -22,6 +22,8 @@ def exit_code(summary: Summary, require_coverage: float | None = None, *, output
         return _BY_PERSON[summary.why]
     if output_lost:
         return OUTPUT_LOST
+    if not coverage.selected:
+        return NOTHING_SELECTED
     if summary.why == "failure-limit":
         return FAILURE_LIMIT
     bad = coverage.failed + coverage.unknown

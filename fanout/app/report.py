@@ -38,12 +38,10 @@ async def report(settings: Settings, screen: Screen, summary: Summary, delivery:
             output_lost = True
             notes.append(f"--summary-file {settings.output.summary_file} cannot be written: {error.strerror or error}")
     code = exit_code(summary, settings.execution.require_coverage, output_lost=output_lost)
-    if not settings.output.quiet:
+    if not settings.output.quiet or code:
         render_summary(
             summary, screen, files=files, notes=notes, next_steps=next_steps(summary, sandbox=settings.sandbox)
         )
-    elif output_lost:
-        screen.write("".join(f"fanout: {note}\n" for note in notes))
     return RunResult(summary, code)
 
 

@@ -106,8 +106,11 @@ async def run(
         confirm=confirm,
         policy=policy,
     )
+    run_id = new_run_id(datetime.now(timezone.utc), secrets.SystemRandom())
     with single_errors():
-        async with _interrupts(screen) as interrupts, open_world(settings, endpoints, redactor.add) as world:
+        async with _interrupts(screen) as interrupts, open_world(settings, endpoints, redactor.add, run_id) as world:
+            if task.service is not None:
+                world.clients.check(task.service, world.home_region)
             return await _run(replace(order, settings=world.settings), world, interrupts)
     raise AssertionError("unreachable")
 
@@ -135,17 +138,16 @@ async def _interrupts(screen: Screen) -> AsyncIterator[Interrupts]:
 
 async def _run(order: _Order, world: World, interrupts: Interrupts) -> RunResult:
     created = datetime.now(timezone.utc)
-    run_id = new_run_id(created, secrets.SystemRandom())
     planned = await plan(world, order.task, order.streams)
-    entrance = _entrance(order, world, planned, run_id)
+    entrance = _entrance(order, world, planned, world.run_id)
     if order.task.changes:
         planned = await complete(world, planned, entrance)
         with interrupts.asking():
             confirmed = order.confirm(planned.targets)
         if not confirmed:
             raise UsageError("the run was not confirmed: nothing was changed")
-    path = run_path(order.settings.home, run_id)
-    header = make_header(order.call, world, planned, run_id, iso(created))
+    path = run_path(order.settings.home, world.run_id)
+    header = make_header(order.call, world, planned, world.run_id, iso(created))
     writer = await anyio.to_thread.run_sync(LedgerWriter.create, path, header)
     delivery = Delivery(order.sink, LedgerReader(path))
     try:
@@ -287,6 +289,6 @@ def _finished(engine: Engine, entrance: Entrance, why: str) -> RunFinished:
         at=engine.clock.wall(),
         why="" if complete_anyway else why,
         api_calls=engine.api_calls + sum(slot.calls for slot in own),
-        retries=engine.retries + sum(slot.retries for slot in own),
+        retries=engine.retries + entrance.provider.retries + sum(slot.retries for slot in own),
         assume_role_calls=entrance.provider.assume_role_calls,
     )

@@ -47,6 +47,7 @@ class World:
     patient: OwnSlot
     once: OwnSlot
     profiles: Mapping[str, Mapping[str, Any]]
+    run_id: str
 
     def source(self, streams: Streams, *, changes: bool) -> AccountSource:
         """Where a selection's accounts come from."""
@@ -65,9 +66,8 @@ class World:
             check_region=partial(check_region_term, partition=self.partition.id, book=self.book),
         )
 
-    def _binding(self, lender: Any, slot: OwnSlot) -> Binding:
-        timeout = self.settings.execution.call_timeout
-        return Binding(lender=lender, slot=slot, timeout=timeout, stage=Stage.ACCESS)
+    def _binding(self, lender: Any, slot: OwnSlot, stage: Stage = Stage.ACCESS) -> Binding:
+        return Binding(lender=lender, slot=slot, timeout=self.settings.execution.call_timeout, stage=stage)
 
     def _lister(self) -> Lender:
         """Lends the credentials that list the organization: the caller's, or those of the role that --list-role names."""
@@ -78,7 +78,7 @@ class World:
         entry = RoleEntry(
             account_id=arn.split(":")[4],
             role_arn=arn,
-            session_name=access.session_name or "fanout-list",
+            session_name=access.session_name or f"fanout-{self.run_id}",
             policy=session_policy(LISTING_ACTIONS),
         )
         sts = self.clients.bound("sts", self.home_region, self._binding(self.hub, self.once))
@@ -86,7 +86,7 @@ class World:
 
     async def _organizations(self, lender: Lender) -> Any:
         """A client for Organizations, in its region."""
-        binding = self._binding(lender, self.patient)
+        binding = self._binding(lender, self.patient, Stage.CALL)
         return self.clients.bound("organizations", self.partition.organizations, binding)
 
     async def _profile_account(self, name: str) -> str:
@@ -97,9 +97,14 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    settings: Settings, endpoints: Endpoints | None = None, on_secrets: OnSecrets = keep_no_secrets
+    settings: Settings,
+    endpoints: Endpoints | None = None,
+    on_secrets: OnSecrets = keep_no_secrets,
+    run_id: str = "list",
 ) -> AsyncIterator[World]:
-    """Open AWS for one invocation, and close it again; `on_secrets` is told every secret key and token.
+    """Open AWS for one invocation, and close it again.
+
+    `on_secrets` is told every secret key and token; `run_id` is what role sessions are named after.
 
     :raises AccessError: if there are no source credentials, or they do not work.
     :raises UsageError: if the profile, the region or an endpoint is wrong.
@@ -137,6 +142,7 @@ async def open_world(
             patient=patient,
             once=once,
             profiles=profiles_of(session),
+            run_id=run_id,
         )
         group.cancel_scope.cancel()
 

@@ -100,6 +100,13 @@ class Clients:
             if url is not None:
                 check_endpoint(url, self._allow_endpoints, usual=partial(_usual_host, session, service, region))
 
+    def check(self, service: str, region: str) -> None:
+        """Find out before anything runs whether a service may be asked where it is configured to be.
+
+        :raises UsageError: if the service is unknown, or its endpoint is not allowed.
+        """
+        self._client(service, region, "")
+
     def bound(self, service: str, region: str, binding: Binding, account_id: str = "") -> Any:
         """A client of the full aiobotocore surface that signs as the binding says, whatever coroutine uses it.
 

@@ -173,6 +173,7 @@ class Provider:
         self.random = random
         self.on_secrets = on_secrets
         self.assume_role_calls = 0
+        self.retries = 0
         self._pace = pace
         self._due = 0.0
         self._backoff = backoff
@@ -194,6 +195,7 @@ class Provider:
                 if wait is None:
                     raise (error if isinstance(error, CallFailed) else CallFailed(fault)) from None
                 tried += 1
+                self.retries += 1
                 await self._sleep(wait)
 
     async def take_turn(self) -> None:

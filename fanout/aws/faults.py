@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import aiobotocore
+import anyio
+import botocore
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
+import fanout
 from fanout.aws.transport import RedirectRefused
+from fanout.model.errors import FanoutError
 from fanout.model.fault import Fault, FaultKind, Stage
 
 K = FaultKind
@@ -131,6 +138,9 @@ HINTS_BY_CODE: Mapping[str, str] = {
 }
 """What mends it, where the kind's usual hint would mislead."""
 
+_NOT_OF_TASKS = tuple(str(Path(module.__file__ or "?").parent) for module in (fanout, anyio, botocore, aiobotocore))
+"""Where code is that a task calls: an error that comes out of it is located in the task, where it was called."""
+
 _ACTION_NAMED = re.compile(r"\b(?:perform:|allows the|perform) ([a-zA-Z0-9-]+:[A-Za-z0-9]+)")
 _PARAMETER_NAMED = re.compile(
     r"""^(?:Invalid\ (?:type|length|range)\ for\ parameter\ ([\w.\[\]-]+)
@@ -163,7 +173,10 @@ def classify(error: Exception, stage: Stage = Stage.TASK) -> Fault:
             found = Stage.CALL if stage is Stage.TASK else stage
             return Fault(kind=kind, stage=found, code=code, message=_text(error), hint=HINTS.get(kind, ""))
     if isinstance(error, sdk.BotoCoreError):
-        return Fault(kind=K.FAILED, stage=Stage.CALL, code=type(error).__name__, message=_text(error))
+        found = Stage.CALL if stage is Stage.TASK else stage
+        return Fault(kind=K.FAILED, stage=found, code=type(error).__name__, message=_text(error))
+    if isinstance(error, FanoutError):
+        return Fault(kind=K.REFUSED, stage=stage, code=type(error).__name__, message=error.message, hint=error.hint)
     if isinstance(error, TimeoutError):
         return Fault(kind=K.TIMEOUT, stage=stage, code="Timeout", message="a deadline passed", hint=HINTS[K.TIMEOUT])
     return task_bug(error)
@@ -172,10 +185,9 @@ def classify(error: Exception, stage: Stage = Stage.TASK) -> Fault:
 def task_bug(error: Exception) -> Fault:
     """The fault of a task whose own code raised; the message names type, text, file and line, never locals."""
     where = ""
-    trace = error.__traceback__
-    while trace is not None:
-        where = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
-        trace = trace.tb_next
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not frame.filename.startswith(_NOT_OF_TASKS):
+            where = f" ({frame.filename}:{frame.lineno})"
     return Fault(
         kind=K.TASK_BUG,
         stage=Stage.TASK,

@@ -100,6 +100,17 @@ class HubLender:
                 self._lease = await self._renewed()
         return self._lease
 
+    @property
+    def origin(self) -> str:
+        """Which credentials these are, as far as is known, for messages: never the secret."""
+        known = [f"profile {self.session.profile}"] if self.session.profile else []
+        method = getattr(self._credentials, "method", None)
+        known += [f"from {method}"] if method else []
+        held = vars(self._credentials) if self._credentials is not None else {}
+        key = held.get("_access_key") or held.get("access_key")
+        known += [f"access key {key[:4]}…{key[-4:]}"] if isinstance(key, str) and len(key) > 8 else []
+        return f"the source credentials ({', '.join(known)})" if known else "the source credentials"
+
     def distrust(self, lease: Lease) -> None:
         """Ask the chain again before the next use, where it can give anything new."""
         if lease is self._lease and lease.expires is not None:
@@ -110,7 +121,7 @@ class HubLender:
         try:
             return await self._asked()
         except Exception as error:
-            failure = error if isinstance(error, CallFailed) else CallFailed(_chain_fault(error))
+            failure = error if isinstance(error, CallFailed) else CallFailed(_chain_fault(error, self.origin))
             if self._lease is not None and tides_over(self._lease, failure.fault, self._clock()):
                 self._renew_at = self._clock() + self._lease.remaining(self._clock()) / 2
                 return self._lease
@@ -128,7 +139,7 @@ class HubLender:
         keys = await self._credentials.get_frozen_credentials()
         now, left = self._clock(), self._left()
         if left is not None and left <= 0:
-            raise _expired()
+            raise _expired(self.origin)
         self._lent = True
         self._on_secrets(keys.secret_key, keys.token or "")
         self._renew_at = float("inf") if left is None else now + left - refresh_window(left)
@@ -141,7 +152,8 @@ class HubLender:
             raise failed(
                 FaultKind.DENIED,
                 "NoCredentials",
-                "no AWS credentials were found",
+                "no AWS credentials were found"
+                + (f" for profile {self.session.profile}" if self.session.profile else ""),
                 stage=Stage.ACCESS,
                 hint=NO_CREDENTIALS_HINT,
             )
@@ -153,8 +165,8 @@ class HubLender:
         return None if expiry is None else (expiry - datetime.now(timezone.utc)).total_seconds()
 
 
-def _expired() -> CallFailed:
-    return failed(FaultKind.EXPIRED, "HubExpired", "the source credentials have expired", stage=Stage.ACCESS)
+def _expired(origin: str) -> CallFailed:
+    return failed(FaultKind.EXPIRED, "HubExpired", f"{origin} have expired", stage=Stage.ACCESS)
 
 
 def _ran_out(fault: Fault) -> CallFailed:
@@ -165,14 +177,16 @@ def _ran_out(fault: Fault) -> CallFailed:
     return failed(FaultKind.EXPIRED, "HubExpired", what, stage=Stage.ACCESS, hint=fault.hint)
 
 
-def _chain_fault(error: Exception) -> Fault:
+def _chain_fault(error: Exception, origin: str) -> Fault:
     """Why the chain gave no credentials; whatever it raises is a matter of access, not of our own code."""
     if isinstance(error, RuntimeError) and "still expired" in str(error):
-        return _expired().fault
+        return _expired(origin).fault
     fault = classify(error, Stage.ACCESS)
-    message = fault.message
-    if fault.kind is FaultKind.TASK_BUG:
-        message = f"{type(error).__name__} while looking for credentials: {error}"
+    message = f"{origin} cannot be had: {fault.message}"
+    if isinstance(error, EOFError):
+        message = f"{origin} cannot be had: they ask for an MFA code, and there is no terminal to type it on"
+    elif fault.kind is FaultKind.TASK_BUG:
+        message = f"{origin} cannot be had: {type(error).__name__}: {error}"
     kind = FaultKind.FAILED if fault.kind is FaultKind.TASK_BUG else fault.kind
     hint = NO_CREDENTIALS_HINT if kind is FaultKind.FAILED else fault.hint
     return Fault(kind=kind, stage=Stage.ACCESS, code=fault.code, message=message, hint=hint)
@@ -198,7 +212,7 @@ async def identify(clients: Clients, lender: HubLender, region: str, slot: Slot,
     try:
         answer = await sts.get_caller_identity()
     except Exception as error:
-        raise _access_error(error, region) from None
+        raise _access_error(error, region, lender.origin) from None
     arn = str(answer.get("Arn", ""))
     parts = arn.split(":")
     if len(parts) < 6 or not answer.get("Account"):
@@ -210,7 +224,7 @@ async def identify(clients: Clients, lender: HubLender, region: str, slot: Slot,
     return Caller(account_id=lender.account_id, arn=arn, partition=parts[1])
 
 
-def _access_error(error: Exception, region: str) -> Exception:
+def _access_error(error: Exception, region: str, origin: str) -> Exception:
     fault = classify(error, Stage.ACCESS)
     if fault.kind is FaultKind.TASK_BUG:
         return error
@@ -219,7 +233,7 @@ def _access_error(error: Exception, region: str) -> Exception:
         FaultKind.NOT_PROPAGATED: "the access key does not exist, or not in this partition: check AWS_ACCESS_KEY_ID and the profile",
         FaultKind.DENIED: fault.hint or "check the keys, and this machine's clock",
     }.get(fault.kind, fault.hint)
-    return AccessError(f"the source credentials do not work: {fault.code} from STS in {region}: {fault.message}", hint)
+    return AccessError(f"{origin} do not work: {fault.code} from STS in {region}: {fault.message}", hint)
 
 
 def profiles_of(session: AioSession) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import anyio
 
 from fanout.aws.faults import classify
-from fanout.model.account import ACTIVE, Account
+from fanout.model.account import ACTIVE, Account, is_account_id
 from fanout.model.errors import AccessError, UsageError
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.nearest import did_you_mean
@@ -95,6 +95,7 @@ class Organization:
         )
 
 
+_MOST_EMPTY_PAGES = 100
 _DENIALS = (FaultKind.DENIED, FaultKind.DENIED_BY_SCP, FaultKind.DENIED_BY_SCOPE)
 
 
@@ -164,6 +165,8 @@ class OrganizationReader:
     async def _accounts(self, management: str) -> list[Account]:
         found: dict[str, Account] = {}
         async for each in self._pages("list_accounts", "Accounts", MaxResults=PAGE_SIZE):
+            if not is_account_id(str(each.get("Id"))):
+                raise AccessError(f"ListAccounts answered {self.identity} with an account without an id", _proxy_hint())
             found[each["Id"]] = Account(
                 id=each["Id"], name=each.get("Name", ""), state=_state(each), management=each["Id"] == management
             )
@@ -219,9 +222,12 @@ class OrganizationReader:
         """The items of all pages. An empty page with a token is legal: Organizations says so of all its lists."""
         seen: set[str] = set()
         more: dict[str, str] = {}
-        while True:
+        empty = 0
+        while empty <= _MOST_EMPTY_PAGES:
             answer = await self._call(operation, **arguments, **more)
-            for item in answer.get(key) or ():
+            items = answer.get(key) or ()
+            empty = 0 if items else empty + 1
+            for item in items:
                 yield item
             token = answer.get("NextToken")
             if not token:
@@ -232,6 +238,10 @@ class OrganizationReader:
                 )
             seen.add(token)
             more = {"NextToken": token}
+        raise AccessError(
+            f"{_api(operation)} gave {_MOST_EMPTY_PAGES} empty pages in a row, and always one more to come",
+            _proxy_hint(),
+        )
 
     async def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
         since, attempt = self.clock(), 0

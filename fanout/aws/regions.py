@@ -11,13 +11,16 @@ from typing import Any
 from botocore.exceptions import NoRegionError
 from botocore.regions import EndpointResolver
 
+from fanout.aws.faults import failed
 from fanout.model.errors import SelectionError, UsageError
+from fanout.model.fault import FaultKind, Stage
 from fanout.model.nearest import did_you_mean
 from fanout.model.selection import is_glob
 
 ENABLED = "enabled"
 """The term for what each account has enabled."""
 
+_NAME = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _ON = ("opt-in-not-required", "opted-in")
 _ENABLED_BY_DEFAULT: Mapping[str, frozenset[str]] = {
     # The regions that need no opt-in. AWS enables no further region by default since March 2019:
@@ -235,8 +238,13 @@ async def enabled_regions(ec2: Any) -> tuple[str, ...]:
     """Ask an account which regions it has enabled: one DescribeRegions call, through an EC2 client in any of them.
 
     In alphabetical order. Raises what the client raises.
+
+    :raises CallFailed: if the answer is not one that AWS gives.
     """
     answer = await ec2.describe_regions()
+    if not answer.get("Regions") or not all(_NAME.fullmatch(each.get("RegionName", "")) for each in answer["Regions"]):
+        what = "DescribeRegions was answered without regions, or with names that are none: every account has some"
+        raise failed(FaultKind.MALFORMED_RESPONSE, "NoRegions", what, stage=Stage.REGIONS)
     # Without AllRegions, AWS leaves out what is not opted in; simulations do not.
     return tuple(
         sorted(each["RegionName"] for each in answer.get("Regions", ()) if each.get("OptInStatus", _ON[0]) in _ON)

@@ -27,6 +27,7 @@ def summary(why: str = "", **outcomes: int) -> Summary:
         ("", {"changed": 3}, 0),
         ("", {"ok": 1, "skipped": 9}, 0),
         ("", {"skipped": 2}, 0),
+        ("", {}, 7),
         ("", {"ok": 2, "failed": 1}, 3),
         ("", {"changed": 2, "unknown": 1}, 3),
         ("", {"failed": 2, "skipped": 1}, 4),

@@ -152,12 +152,42 @@ def test_a_role_of_another_account_is_refused():
     assert mistakes(text) == [f"list:2: the role arn:aws:iam::{B}:role/Reader is not one of account {A}"]
 
 
-def test_mistakes_in_json_name_the_index_of_the_element():
-    found = mistakes(json.dumps([A, "12", {"name": "x"}, None, True, {"account_id": 1.2e11}, [B], 11112222333]))
-    assert [line.partition(": ")[0] for line in found] == [f"list:[{n}]" for n in (1, 2, 3, 4, 5, 6, 7)]
+def test_mistakes_in_json_name_the_line_of_the_element_and_its_index():
+    elements = [A, "12", {"name": "x"}, None, True, {"account_id": 1.2e11}, [B], 11112222333]
+    found = mistakes("[\n" + ",\n".join(map(json.dumps, elements)) + "\n]")
+    assert [line.split(": ")[:2] for line in found] == [[f"list:{n + 2}", f"[{n}]"] for n in (1, 2, 3, 4, 5, 6, 7)]
     assert "011112222333" in found[-1]
     found = mistakes(json.dumps([{"account_id": A, "role": 1, "regions": 5}, {"account_id": B, "regions": [1]}]))
-    assert [line.partition(": ")[0] for line in found] == ["list:[0]", "list:[0]", "list:[1]"]
+    assert [line.split(": ")[:2] for line in found] == [["list:1", "[0]"], ["list:1", "[0]"], ["list:1", "[1]"]]
+
+
+@pytest.mark.parametrize("key", ["accounts", "Accounts"])
+def test_lines_are_counted_where_the_list_is_one_of_several_members(key):
+    text = json.dumps({"note": "a\nb ] , [", "more": {"accounts": []}, key: [{"account_id": A}, {"id": "1"}]}, indent=2)
+    (found,) = mistakes(text, kind="json")
+    line = next(n for n, each in enumerate(text.splitlines()) if '"id"' in each)  # its brace stands one line above
+    assert found.startswith(f"list:{line}: [1]: ")
+
+
+@given(st.lists(st.sampled_from([A, "no", 1, None, {"name": "]"}, [B]]), min_size=1), st.sampled_from([None, 0, 2]))
+def test_every_bad_element_of_json_is_told_with_the_line_it_begins_on(elements, indent):
+    bad = [index for index, each in enumerate(elements) if each != A]
+    text = json.dumps(elements, indent=indent)
+    opening = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"( {2})?[^ \[\]}]|( {2})?[{\[].", line)]
+    if not bad:
+        assert ids(text) == [A]
+        return
+    found = [each.split(": ")[:2] for each in mistakes(text) if not each.startswith("…")]
+    assert [index for _, index in found] == [f"[{index}]" for index in bad][:50]
+    if indent is None:
+        assert {place for place, _ in found} == {"list:1"}
+    assert opening
+
+
+def test_accounts_that_differ_in_json_name_both_lines():
+    first, second = {"account_id": A, "role": "Reader"}, {"account_id": A, "role": "Writer"}
+    text = f"[{json.dumps(first)},\n{json.dumps(second)}]"
+    assert mistakes(text) == [f"list:2: [1]: account {A} has another role than at list:1"]
 
 
 @pytest.mark.parametrize(

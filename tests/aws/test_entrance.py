@@ -345,7 +345,7 @@ async def test_an_assume_role_that_is_throttled_is_tried_again_by_the_provider_a
 
 def test_whatever_keeps_an_account_shut_is_a_fault_of_access():
     assert access_fault(ValueError("x")).stage is Stage.ACCESS
-    assert access_fault(UsageError("x")).kind is FaultKind.TASK_BUG
+    assert access_fault(UsageError("x")).kind is FaultKind.REFUSED
     assert access_fault(TimeoutError()).kind is FaultKind.TIMEOUT
     known = CallFailed(fault(FaultKind.QUOTA))
     assert access_fault(known) is known.fault

@@ -306,3 +306,19 @@ async def test_who_may_neither_describe_nor_list_is_told_of_the_listing():
     client.failures["list_accounts"] = [refusal("AccessDeniedException")]
     with pytest.raises(AccessError, match="ListAccounts"):
         await reader(client).identify()
+
+
+@pytest.mark.parametrize("account_id", [{}, {"Id": "12"}])
+async def test_an_account_without_an_id_is_not_believed(account_id):
+    with pytest.raises(AccessError, match="without an id"):
+        await read(FakeOrganizations([{"Name": "odd", **account_id}]))
+
+
+async def test_empty_pages_without_end_are_given_up():
+    class Endless(FakeOrganizations):
+        async def list_accounts(self, **_arguments):
+            self.calls["list_accounts"] += 1
+            return {"Accounts": [], "NextToken": str(self.calls["list_accounts"])}
+
+    with pytest.raises(AccessError, match="empty pages in a row"):
+        await read(Endless([]))

@@ -16,7 +16,9 @@ from fanout.aws.regions import (
     load_regions,
     parse_regions,
 )
+from fanout.aws.faults import CallFailed
 from fanout.model.errors import SelectionError, UsageError
+from fanout.model.fault import FaultKind
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +172,11 @@ async def test_an_accounts_enabled_regions_leave_out_what_is_not_opted_in():
         )
     )
     assert found == ("eu-south-1", "eu-west-1", "us-east-1")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("regions", [(), ({"RegionName": "../../x"},), ({"OptInStatus": "opted-in"},)])
+async def test_an_answer_that_names_no_regions_is_not_believed(regions):
+    with pytest.raises(CallFailed) as caught:
+        await enabled_regions(FakeEC2(*regions))
+    assert caught.value.fault.kind is FaultKind.MALFORMED_RESPONSE

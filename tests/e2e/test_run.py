@@ -322,3 +322,43 @@ def test_the_working_directory_and_home_stay_untouched_by_a_run(serve):
     _, fanout = serve(World.generate(2))
     fanout("run", "describe-instances", "-a", "org", "-r", "eu-west-1")
     assert sorted(path.name for path in fanout.home.iterdir()) == ["fanout"]
+
+
+def test_a_quiet_run_that_fails_still_says_why(serve):
+    rule = FaultRule(answer=Answer.DENY, service="ec2")
+    _, fanout = serve(replace(World.generate(2), faults=(rule,)))
+    ran = fanout.run("-a", "org", "-r", "eu-west-1", "-q")
+    assert ran.code == 4
+    assert "denied" in ran.stderr
+    assert ran.summary()["run_id"] in ran.stderr
+
+
+def test_a_foreign_endpoint_of_the_tasks_own_service_is_refused_before_anything_runs(serve):
+    endpoint, fanout = serve(World.generate(2))
+    ran = fanout.with_env(AWS_ENDPOINT_URL_EC2="https://ec2.example.com").run("-a", "org", "-r", "eu-west-1")
+    assert ran.code == 2
+    assert "ec2.example.com" in ran.stderr
+    assert endpoint.stats().assume_role == {}
+
+
+def test_the_list_role_is_assumed_once_in_the_name_of_the_run(serve):
+    endpoint, fanout = serve(World.generate(2))
+    arn = f"arn:aws:iam::{endpoint.world.management_id}:role/CMDBDiscovery"
+    ran = fanout.run("-a", "org", "-r", "eu-west-1", "--role", "ReadOnly", "--list-role", arn)
+    assert ran.code == 0, ran.stderr
+    assert endpoint.stats().assume_role[endpoint.world.management_id] == 2  # to list, and as one of the accounts
+
+
+def test_a_bug_of_a_task_is_located_in_the_task(serve, tmp_path):
+    task = tmp_path / "buggy.py"
+    task.write_text(
+        "from fanout import Context, task\n\n\n"
+        "@task(actions=[])\n"
+        "async def buggy(ctx: Context):\n"
+        '    yield {"row": object()}\n'
+    )
+    _, fanout = serve(World.generate(2))
+    ran = fanout("run", "./buggy.py", "-a", "org", "-r", "eu-west-1", "--summary-file", "summary.json")
+    (fault,) = ran.summary()["faults"]
+    assert fault["kind"] == "task_bug"
+    assert "buggy.py:4" in fault["message"]
