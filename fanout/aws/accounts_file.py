@@ -28,16 +28,18 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "external_id": ("external_id",),
 }
 _SEPARATORS = re.compile(r"[\s;|,]+")
+_NO_SPACE = re.compile(r"[^ \t\r\n]")
 
 CheckRegion = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One account as written, and where: a line number, or the index of a JSON element."""
+    """One account as written, the line it begins on, and the index of a JSON element: "[0]", else empty."""
 
-    place: str
+    line: int
     cells: Mapping[str, Any]
+    index: str = ""
 
 
 @dataclass(slots=True)
@@ -47,11 +49,15 @@ class _Reading:
     source: str
     check_region: CheckRegion
     accounts: dict[str, Account] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def problem(self, place: str, message: str, hint: str = "") -> None:
-        self.problems.append(f"{self.source}:{place}: {message}{f' ({hint})' if hint else ''}")
+    def problem(self, line: int, message: str, hint: str = "", index: str = "") -> None:
+        what = f"{index}: {message}" if index else message
+        self.problems.append(f"{self.source}:{line}: {what}{f' ({hint})' if hint else ''}")
+
+    def wrong(self, entry: _Entry, message: str, hint: str = "") -> None:
+        self.problem(entry.line, message, hint, entry.index)
 
     def add(self, entry: _Entry) -> None:
         account = self._account(entry)
@@ -59,12 +65,12 @@ class _Reading:
             return
         known = self.accounts.get(account.id)
         if known is None:
-            self.accounts[account.id], self.places[account.id] = account, entry.place
+            self.accounts[account.id], self.lines[account.id] = account, entry.line
             return
         conflict = differing(known, account)
         if conflict:
-            first = self.places[account.id]
-            self.problem(entry.place, f"account {account.id} has another {conflict} than at {self.source}:{first}")
+            first = self.lines[account.id]
+            self.wrong(entry, f"account {account.id} has another {conflict} than at {self.source}:{first}")
         else:
             self.accounts[account.id] = merged(known, account)
 
@@ -76,9 +82,9 @@ class _Reading:
         name = self._text(entry, "name")
         regions = self._regions(entry)
         if account_id is None and len(self.problems) == before:
-            self.problem(entry.place, "there is no account_id")
+            self.wrong(entry, "there is no account_id")
         if role and account_id and role_account(role) not in (None, account_id):
-            self.problem(entry.place, f"the role {role} is not one of account {account_id}")
+            self.wrong(entry, f"the role {role} is not one of account {account_id}")
         if account_id is None or len(self.problems) > before:
             return None
         return Account(id=account_id, name=name or "", role=role, external_id=external_id, regions=regions)
@@ -89,7 +95,7 @@ class _Reading:
             try:
                 check(text)
             except UsageError as error:
-                self.problem(entry.place, error.message, error.hint)
+                self.wrong(entry, error.message, error.hint)
         return text
 
     def _text(self, entry: _Entry, name: str) -> str | None:
@@ -99,7 +105,7 @@ class _Reading:
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         if not isinstance(value, str):
-            self.problem(entry.place, f"{name} is not a text", 'write it in quotes, "…"')
+            self.wrong(entry, f"{name} is not a text", 'write it in quotes, "…"')
             return None
         return value.strip()
 
@@ -110,13 +116,13 @@ class _Reading:
         if not value and not isinstance(value, (bool, int, float)):
             return None
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            self.problem(entry.place, "regions is not a list of names")
+            self.wrong(entry, "regions is not a list of names")
             return None
         for region in value:
             try:
                 self.check_region(region)
             except UsageError as error:
-                self.problem(entry.place, error.message, error.hint)
+                self.wrong(entry, error.message, error.hint)
         return tuple(dict.fromkeys(value))
 
 
@@ -175,7 +181,7 @@ def parse_accounts(
     `kind` is "plain", "csv", "json" or "jsonl", or None to tell by the content. `source` names the text in messages.
     `check_region` raises UsageError for a region, glob or `enabled` that is not one.
 
-    :raises UsageError: if it names no account or anything in it is wrong: all mistakes, each with its line (or index).
+    :raises UsageError: if it names no account or anything in it is wrong: all mistakes, each with its line.
     """
     text = text.removeprefix("\ufeff")
     reading = _Reading(source, check_region)
@@ -227,7 +233,7 @@ def _plain(text: str, _reading: _Reading) -> Iterator[_Entry]:
     for number, line in enumerate(text.splitlines(), 1):
         content = line.partition("#")[0].strip()
         if content:
-            yield _Entry(str(number), {"account_id": content})
+            yield _Entry(number, {"account_id": content})
 
 
 def _csv(text: str, reading: _Reading) -> Iterator[_Entry]:
@@ -236,17 +242,17 @@ def _csv(text: str, reading: _Reading) -> Iterator[_Entry]:
     columns = _columns(header)
     if "account_id" not in columns:
         found = f"it has {', '.join(repr(cell) for cell in header)}" if header else "it is empty"
-        reading.problem(str(number), f"the first line has no column account_id; {found}", _HEADER)
+        reading.problem(number, f"the first line has no column account_id; {found}", _HEADER)
         return
     twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice:
-        reading.problem(str(number), f"there is more than one column {twice}")
+        reading.problem(number, f"there is more than one column {twice}")
         return
-    for place, row in rows:
+    for line, row in rows:
         if any(cell.strip() for cell in row[len(columns) :]):
-            reading.problem(str(place), "more cells than the first line has", "put quotes around a cell with commas")
+            reading.problem(line, "more cells than the first line has", "put quotes around a cell with commas")
         else:
-            yield _Entry(str(place), dict(zip(columns, row, strict=False)))
+            yield _Entry(line, dict(zip(columns, row, strict=False)))
 
 
 def _csv_rows(text: str, reading: _Reading) -> Iterator[tuple[int, list[str]]]:
@@ -260,7 +266,7 @@ def _csv_rows(text: str, reading: _Reading) -> Iterator[tuple[int, list[str]]]:
                 yield begins, row
             begins = rows.line_num + 1
     except csv.Error as error:
-        reading.problem(str(begins), f"not CSV: {error}")
+        reading.problem(begins, f"not CSV: {error}")
 
 
 def _json(text: str, reading: _Reading) -> Iterator[_Entry]:
@@ -268,38 +274,78 @@ def _json(text: str, reading: _Reading) -> Iterator[_Entry]:
         whole = json.loads(text)
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        reading.problem(str(line), f"not JSON: {error.msg if isinstance(error, json.JSONDecodeError) else error}")
+        reading.problem(line, f"not JSON: {error.msg if isinstance(error, json.JSONDecodeError) else error}")
         return
-    if isinstance(whole, dict):
-        lists = [value for key, value in whole.items() if key.lower() == "accounts"]
-        whole = lists[0] if lists else whole
-    if not isinstance(whole, list):
-        reading.problem("1", 'neither a list of accounts nor an object with "accounts"')
+    start = _list_start(text, whole)
+    if start is None:
+        reading.problem(1, 'neither a list of accounts nor an object with "accounts"')
         return
-    yield from _elements(((f"[{index}]", each) for index, each in enumerate(whole)), reading)
+    for index, (line, each) in enumerate(_placed(text, start)):
+        yield from _element(each, reading, line, f"[{index}]")
+
+
+def _list_start(text: str, whole: Any) -> int | None:
+    """Where the list of accounts begins in a well-formed text: it is all of it, or a member of the object that it is."""
+    if isinstance(whole, list):
+        return text.index("[")
+    if not isinstance(whole, dict):
+        return None
+    name = next((key for key, value in whole.items() if key.lower() == "accounts" and isinstance(value, list)), None)
+    starts = {key: start for key, start in _members(text) if key == name}  # of two of one name the last counts, as in json
+    return None if name is None else starts[name]
+
+
+def _members(text: str) -> Iterator[tuple[str, int]]:
+    """The keys of an object that is all of a well-formed text, each with the position of its value."""
+    decode = json.JSONDecoder().raw_decode
+    position = _past(text, text.index("{") + 1)
+    while text[position] != "}":
+        key, position = decode(text, _past(text, position))
+        start = _past(text, _past(text, position) + 1)  # behind the colon
+        yield key, start
+        position = _past(text, decode(text, start)[1])
+        position += text[position] == ","
+
+
+def _placed(text: str, start: int) -> Iterator[tuple[int, Any]]:
+    """The elements of the well-formed list at `start`, each with the line it begins on."""
+    decode = json.JSONDecoder().raw_decode
+    line, counted = 1, 0
+    position = _past(text, start + 1)
+    while text[position] != "]":
+        position = _past(text, position)
+        line, counted = line + text.count("\n", counted, position), position
+        value, position = decode(text, position)
+        yield line, value
+        position = _past(text, position)
+        position += text[position] == ","
+
+
+def _past(text: str, position: int) -> int:
+    """The first position from `position` on that is no white space."""
+    found = _NO_SPACE.search(text, position)
+    return found.start() if found else len(text)
 
 
 def _jsonl(text: str, reading: _Reading) -> Iterator[_Entry]:
-    def lines() -> Iterator[tuple[str, Any]]:
-        for number, line in enumerate(text.splitlines(), 1):
-            if not line.strip():
-                continue
-            try:
-                yield str(number), json.loads(line)
-            except (ValueError, RecursionError) as error:
-                reading.problem(str(number), f"not JSON: {error}")
-
-    return _elements(lines(), reading)
-
-
-def _elements(elements: Iterable[tuple[str, Any]], reading: _Reading) -> Iterator[_Entry]:
-    for place, each in elements:
-        if isinstance(each, dict):
-            yield _Entry(place, dict(zip(_columns(each), each.values(), strict=True)))
-        elif isinstance(each, bool) or not isinstance(each, (str, int, float)):
-            reading.problem(place, "neither an account id nor an object with account_id")
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reading.problem(number, f"not JSON: {error}")
         else:
-            yield _Entry(place, {"account_id": each})
+            yield from _element(value, reading, number)
+
+
+def _element(value: Any, reading: _Reading, line: int, index: str = "") -> Iterator[_Entry]:
+    if isinstance(value, dict):
+        yield _Entry(line, dict(zip(_columns(value), value.values(), strict=True)), index)
+    elif isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        reading.problem(line, "neither an account id nor an object with account_id", index=index)
+    else:
+        yield _Entry(line, {"account_id": value}, index)
 
 
 _READERS: dict[str, Callable[[str, _Reading], Iterator[_Entry]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sysconfig
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,6 +142,7 @@ HINTS_BY_CODE: Mapping[str, str] = {
 _NOT_OF_TASKS = tuple(str(Path(module.__file__ or "?").parent) for module in (fanout, anyio, botocore, aiobotocore))
 """Where code is that a task calls: an error that comes out of it is located in the task, where it was called."""
 
+_STDLIB = sysconfig.get_path("stdlib")
 _ACTION_NAMED = re.compile(r"\b(?:perform:|allows the|perform) ([a-zA-Z0-9-]+:[A-Za-z0-9]+)")
 _PARAMETER_NAMED = re.compile(
     r"""^(?:Invalid\ (?:type|length|range)\ for\ parameter\ ([\w.\[\]-]+)
@@ -186,7 +188,7 @@ def task_bug(error: Exception) -> Fault:
     """The fault of a task whose own code raised; the message names type, text, file and line, never locals."""
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if not frame.filename.startswith(_NOT_OF_TASKS):
+        if not _is_called_by_tasks(frame.filename):
             where = f" ({frame.filename}:{frame.lineno})"
     return Fault(
         kind=K.TASK_BUG,
@@ -195,6 +197,11 @@ def task_bug(error: Exception) -> Fault:
         message=f"{type(error).__name__}: {error}{where}",
         hint="the task's own code raised this",
     )
+
+
+def _is_called_by_tasks(filename: str) -> bool:
+    installed = "site-packages" in filename or "dist-packages" in filename
+    return filename.startswith(_NOT_OF_TASKS) or (filename.startswith(_STDLIB) and not installed)
 
 
 def _client_error(error: sdk.ClientError, stage: Stage) -> Fault:

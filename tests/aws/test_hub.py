@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import sys
 from collections.abc import Iterator
-import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -194,7 +194,9 @@ async def test_keys_of_the_environment_that_have_expired(hub, monkeypatch, ago):
     use(monkeypatch, hub)
     end = datetime.now(timezone.utc) - ago
     setenv(monkeypatch, {"AWS_SESSION_TOKEN": "canary", "AWS_CREDENTIAL_EXPIRATION": end.isoformat()})
-    assert re.fullmatch(r"the source credentials \(from env, access key AKIA….{4}\) have expired", (await refusal()).message)
+    assert re.fullmatch(
+        r"the source credentials \(from env, access key AKIA….{4}\) have expired", (await refusal()).message
+    )
     assert hub.stats().total == 0
 
 
@@ -234,7 +236,10 @@ async def test_keys_that_nobody_knows(hub, monkeypatch):
     setenv(monkeypatch, STATIC)
     error = await refusal()
     said = "the source credentials (from env, access key AKIA…0000) do not work: InvalidClientTokenId from STS in eu-west-1"
-    assert said.replace("AKIA…0000", f"{STATIC['AWS_ACCESS_KEY_ID'][:4]}…{STATIC['AWS_ACCESS_KEY_ID'][-4:]}") in error.message
+    assert (
+        said.replace("AKIA…0000", f"{STATIC['AWS_ACCESS_KEY_ID'][:4]}…{STATIC['AWS_ACCESS_KEY_ID'][-4:]}")
+        in error.message
+    )
     assert "AWS_ACCESS_KEY_ID" in error.hint
 
 

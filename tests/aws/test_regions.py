@@ -6,6 +6,7 @@ import aiobotocore.session
 import botocore.session
 import pytest
 
+from fanout.aws.faults import CallFailed
 from fanout.aws.regions import (
     ENABLED,
     RegionBook,
@@ -16,7 +17,6 @@ from fanout.aws.regions import (
     load_regions,
     parse_regions,
 )
-from fanout.aws.faults import CallFailed
 from fanout.model.errors import SelectionError, UsageError
 from fanout.model.fault import FaultKind
 
