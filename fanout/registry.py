@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import Distribution, distributions
@@ -16,11 +17,11 @@ from operator import attrgetter
 from pathlib import Path
 from traceback import walk_tb
 from types import CodeType, ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from fanout.model.errors import TaskLoadError, UsageError
+from fanout.model.errors import TaskLoadError
 from fanout.model.nearest import did_you_mean, nearest
-from fanout.tasks import Parameter, Task
+from fanout.tasks import Task
 
 GROUP = "fanout.tasks"
 """The group of entry points in which distributions offer tasks: `name = "package.module:task"`."""
@@ -29,6 +30,7 @@ _OWN_DISTRIBUTION = "fanout"
 _VALUE = re.compile(r"(?P<module>\w+(\.\w+)*)\s*:\s*(?P<attribute>\w+(\.\w+)*)\s*(\[.*\])?")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _FILE = re.compile(r"(?P<path>.*\.py)(:(?P<name>[^:/\\]*))?", re.DOTALL)
+_TASK = re.compile(r"(\w+\.)*task\b")
 _SDK = frozenset({"boto3", "botocore", "aioboto3", "aiobotocore"})
 
 T = TypeVar("T")
@@ -132,34 +134,6 @@ def source_of(task: Task) -> tuple[str, str]:
     except OSError as error:
         raise TaskLoadError(f"the source of task {task.name} cannot be read: {error}") from error
     return importlib.util.decode_source(content), hashlib.sha256(content).hexdigest()
-
-
-def bind_parameters(task: Task, raw: Mapping[str, Sequence[str] | str | bool]) -> dict[str, Any]:
-    """Read the values of a task's options from what was typed, by the names of its parameters.
-
-    A parameter that takes several accepts one text or many; where it has choices, a text may hold several with commas.
-    What is left out is left to the function's own defaults.
-
-    :raises UsageError: if a value is not of its parameter's type, a required one is missing, or there is no such option.
-    """
-    parameters = {each.name: each for each in task.parameters}
-    for name in sorted(raw.keys() - parameters.keys()):
-        raise UsageError(f"task {task.name} has no parameter {name}", did_you_mean(name, parameters))
-    missing = [f"--{each.option}" for each in task.parameters if each.required and each.name not in raw]
-    if missing:
-        raise UsageError(f"task {task.name} needs {', '.join(missing)}", f"see `fanout run {task.name} --help`")
-    return {name: _bind(parameters[name], value) for name, value in raw.items()}
-
-
-def _bind(parameter: Parameter, value: Sequence[str] | str | bool) -> Any:
-    if isinstance(value, bool):
-        value = "true" if value else "false"
-    texts = [value] if isinstance(value, str) else list(value)
-    if not parameter.multiple:
-        return parameter.parse_one(texts[-1])
-    if parameter.choices is not None:
-        texts = [part.strip() for text in texts for part in text.split(",")]
-    return parameter.collect([parameter.parse_one(text) for text in texts])
 
 
 def _entry_points_text(distribution: Distribution) -> str:
@@ -286,23 +260,46 @@ def _load_file(file: Path) -> ModuleType:
 
 
 def _choose(module: ModuleType, path: Path, name: str | None) -> Task:
-    """The task that is called `name`, by its own name or its function's; else the only one that was written here."""
+    """The task that is called `name`, by its own name or else its function's; else the only one that was written here."""
     tasks = {variable: value for variable, value in vars(module).items() if isinstance(value, Task)}
-    here = {variable: task for variable, task in tasks.items() if task.file == module.__file__} or tasks
-    named = {variable: task for variable, task in tasks.items() if name in (task.name, variable)}
-    chosen = {id(task): (variable, task) for variable, task in (named if name else here).items()}
-    if len(chosen) == 1:
-        return next(task for _, task in chosen.values())
-    names = sorted({task.name for task in here.values()})
-    if not tasks:
+    own = [task for task in tasks.values() if task.file == module.__file__]
+    here = {id(task): task for task in own or tasks.values()}
+    if not here:
         raise TaskLoadError(f"{path} holds no task", "decorate an async generator with @task")
+    _refuse_twins(here.values(), path)
+    by_variable = [task for variable, task in tasks.items() if name in (variable, task.function.__name__)]
+    named = [task for task in tasks.values() if task.name == name] or by_variable
+    chosen = {id(task): task for task in named} if name else here
+    if len(chosen) == 1:
+        return next(iter(chosen.values()))
+    names = sorted({task.name for task in here.values()})
     if not chosen:
-        raise TaskLoadError(
-            f"{path} holds no task {name!r}", did_you_mean(name or "", names) or f"it holds {', '.join(names)}"
-        )
-    which = sorted(task.name if len(names) == len(chosen) else variable for variable, task in chosen.values())
-    hint = f"say which: {' or '.join(f'{path}:{each}' for each in which)}"
-    raise TaskLoadError(f"{path} holds {len(chosen)} tasks: {', '.join(which)}", hint)
+        near = did_you_mean(name or "", names) or f"it holds {', '.join(names)}"
+        raise TaskLoadError(f"{path} holds no task {name!r}", near)
+    hint = f"say which: {' or '.join(f'{path}:{each}' for each in names)}"
+    raise TaskLoadError(f"{path} holds {len(names)} tasks: {', '.join(names)}", hint)
+
+
+def _refuse_twins(tasks: Collection[Task], path: Path) -> None:
+    """Refuse two tasks of one name, and two functions of one name of which the second has taken the first out of sight."""
+    seen = {(task.file, task.line) for task in tasks}
+    for name in sorted({task.name for task in tasks}):
+        twins = [task for task in tasks if task.name == name]
+        hidden = {(twin.file, line) for twin in twins for line in _written(twin)} - seen
+        places = sorted([(twin.file, twin.line) for twin in twins] + list(hidden))
+        if len(places) > 1:
+            where = " and ".join(f"{file}:{line}" for file, line in places)
+            hint = 'give each function and each task a name of its own: @task(name="...")'
+            raise TaskLoadError(f"{path} holds {len(places)} tasks named {name}: {where}", hint)
+
+
+def _written(task: Task) -> list[int]:
+    """The lines of all functions that stand in the task's file as tasks, and have the name of its function."""
+    functions = (each for each in ast.parse(source_of(task)[0]).body if isinstance(each, ast.AsyncFunctionDef))
+    same = (each for each in functions if each.name == task.function.__name__)
+    return [
+        each.decorator_list[0].lineno for each in same if any(map(_TASK.match, map(ast.unparse, each.decorator_list)))
+    ]
 
 
 def _check(entry: TaskEntry, reserved: Collection[str], require_actions: bool) -> CheckResult:

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from fanout.model.errors import TaskLoadError, UsageError
+from fanout.model.errors import TaskLoadError
 from fanout.registry import (
     CheckResult,
     EntryPoints,
     TaskEntry,
-    bind_parameters,
     check,
     find,
     installed,
@@ -281,15 +280,39 @@ def test_a_file_with_several_tasks_needs_a_name(write, name):
     assert refusal(f"{path}:secnd").hint == "did you mean second?"
 
 
-def test_two_tasks_of_one_name_in_a_file_are_refused(write):
-    twice = one_task("first", 'name="same", actions=[]') + "\n\n" + one_task("second", 'name="same", actions=[]')
-    path = write(twice.replace("from __future__ import annotations\n", ""))
+SECOND = one_task("second", 'name="same", actions=[]').removeprefix(HEAD)
 
-    for reference in (path, f"{path}:same"):
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        one_task("first", 'name="same", actions=[]') + "\n\n" + SECOND,
+        one_task("second", 'name="same", actions=[]') + "\n\n" + SECOND,
+        one_task("same") + "\n\n" + SECOND,
+    ],
+    ids=["by name", "one hides the other", "by function and by name"],
+)
+def test_two_tasks_of_one_name_in_a_file_are_refused(write, text):
+    path = write(text)
+
+    for reference in (path, f"{path}:same", f"{path}:first", f"{path}:second"):
         error = refusal(reference)
-        assert "holds 2 tasks" in error.message
-        assert f"{path}:first or {path}:second" in error.hint
-    assert load(f"{path}:second").name == "same"
+        assert error.message == f"{path} holds 2 tasks named same: {path}:8 and {path}:13"
+        assert "@task(name=" in error.hint
+
+
+def test_a_function_that_hides_a_task_is_named_whatever_both_are_called(write):
+    path = write(one_task("mine", 'name="first", actions=[]') + "\n\n" + one_task("mine").removeprefix(HEAD))
+
+    assert refusal(path).message == f"{path} holds 2 tasks named mine: {path}:8 and {path}:13"
+
+
+def test_a_task_goes_by_its_own_name_before_that_of_anothers_function(write):
+    path = write(
+        one_task("a", 'name="b", actions=[]') + "\n\n" + one_task("b", 'name="c", actions=[]').removeprefix(HEAD)
+    )
+
+    assert {name: load(f"{path}:{name}").name for name in "abc"} == {"a": "b", "b": "b", "c": "c"}
 
 
 def test_a_task_that_a_file_imports_is_not_its_own(write):
@@ -556,48 +579,3 @@ def test_a_source_that_is_gone_is_refused(write):
 
     with pytest.raises(TaskLoadError, match="source of task idle-volumes cannot be read"):
         source_of(found)
-
-
-@pytest.fixture
-def optioned(write) -> Task:
-    options = ", *, word: str, count: int = 1, deep: bool = False, tag: list[str] = [], state: list[State] = []"
-    return load(
-        write(
-            one_task(options=options)
-            .replace("@task", 'State = Literal["on", "off"]\n\n\n@task')
-            .replace("from collections", "from typing import Literal\nfrom collections")
-        )
-    )
-
-
-def test_parameters_are_bound_to_values_of_their_types(optioned):
-    raw = {"word": "x", "count": ["1", "2"], "deep": True, "tag": ["a,b", "c"], "state": ["on,off", "on"]}
-
-    assert bind_parameters(optioned, raw) == {
-        "word": "x",
-        "count": 2,
-        "deep": True,
-        "tag": ["a,b", "c"],
-        "state": ["on", "off", "on"],
-    }
-
-
-def test_what_is_not_given_is_left_to_the_function(optioned):
-    assert bind_parameters(optioned, {"word": "x"}) == {"word": "x"}
-
-
-@pytest.mark.parametrize(
-    ("raw", "says"),
-    [
-        ({}, "task idle needs --word"),
-        ({"word": "x", "count": "many"}, "--count: 'many' is not a valid int"),
-        ({"word": "x", "wrod": "y"}, "task idle has no parameter wrod"),
-        ({"word": "x", "state": ["on,up"]}, "--state: 'up' is not one of on, off"),
-        ({"word": "x", "count": True}, "--count: 'true' is not a valid int"),
-    ],
-)
-def test_parameters_that_do_not_fit_are_refused(optioned, raw, says):
-    with pytest.raises(UsageError) as caught:
-        bind_parameters(optioned, raw)
-
-    assert caught.value.message == says

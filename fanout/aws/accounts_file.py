@@ -291,7 +291,9 @@ def _list_start(text: str, whole: Any) -> int | None:
     if not isinstance(whole, dict):
         return None
     name = next((key for key, value in whole.items() if key.lower() == "accounts" and isinstance(value, list)), None)
-    starts = {key: start for key, start in _members(text) if key == name}  # of two of one name the last counts, as in json
+    starts = {
+        key: start for key, start in _members(text) if key == name
+    }  # of two of one name the last counts, as in json
     return None if name is None else starts[name]
 
 

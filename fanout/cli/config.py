@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 from fanout.cli import listing
 from fanout.cli.command import Example, Verb
-from fanout.cli.invocation import begin
+from fanout.cli.invocation import begin, warn_of_sections
 from fanout.cli.nested import Lower, nest
 from fanout.cli.options import SETTINGS
 from fanout.cli.resolve import Resolved, Setting, Source
@@ -55,6 +55,7 @@ def _show_verb() -> Verb:
 
 def _show(flags: Mapping[str, Any]) -> int:
     invocation = begin(flags)
+    warn_of_sections(invocation)
     listing.check(invocation)
     resolved = invocation.resolved
     rows = [_row(resolved.settings[spec.name]) for spec in SETTINGS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -15,6 +16,8 @@ INTERNAL = 1
 USAGE = 2
 SOME_FAILED = 3
 INTERRUPTED = 130
+STDOUT = "<stdout>"
+"""The file that errors of writing stdout name."""
 
 
 def report(error: BaseException, stderr: TextIO, *, trace: bool) -> int:
@@ -26,11 +29,12 @@ def report(error: BaseException, stderr: TextIO, *, trace: bool) -> int:
             "this is a bug in fanout: please report it"
             + ("" if trace else ", with the traceback that FANOUT_DEBUG=1 shows"),
         )
-    stderr.write(f"fanout: {_printable(said.message)}\n")
-    if said.hint:
-        stderr.write(f"  hint: {_printable(said.hint)}\n")
-    if trace:
-        stderr.write("".join(traceback.format_exception(error)))
+    with contextlib.suppress(OSError):  # nobody can be told, but the exit code still tells
+        stderr.write(f"fanout: {_printable(said.message)}\n")
+        if said.hint:
+            stderr.write(f"  hint: {_printable(said.hint)}\n")
+        if trace:
+            stderr.write("".join(traceback.format_exception(error)))
     return said.exit_code
 
 
@@ -46,6 +50,8 @@ def _said(error: BaseException) -> FanoutError | None:
         return next((each for each in _leaves(error) if isinstance(each, FanoutError)), None)
     if hasattr(error, "format_message") and getattr(error, "exit_code", None) == USAGE:
         return _of_parser(error)
+    if isinstance(error, OSError) and error.filename == STDOUT:
+        return FanoutError(f"the output cannot be written: {error.strerror}")
     if isinstance(error, OSError) and error.filename:
         return FanoutError(f"{error.filename}: {error.strerror}")
     return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fanout.cli.names import COMMAND_LINE_ONLY, named, project_may_not
 from fanout.cli.options import SETTINGS
 from fanout.cli.spec import OptionSpec, parse_many
+from fanout.cli.toml_lines import line_of
 from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
 
@@ -21,8 +22,13 @@ class ConfigFile:
     """What one file says: parsed values by option name, and the raw parameters of each `[task.NAME]`."""
 
     path: Path
+    text: str
     values: Mapping[str, Any] = field(default_factory=dict)
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def place(self, *keys: str) -> str:
+        """The file and the line of a key, by its path through tables."""
+        return f"{self.path}:{line_of(self.text, *keys)}"
 
 
 def read(path: Path, *, project: bool) -> ConfigFile | None:
@@ -30,53 +36,71 @@ def read(path: Path, *, project: bool) -> ConfigFile | None:
 
     :raises UsageError: if it cannot be read, is no TOML, or has an unknown key, a wrong type or a key it may not have.
     """
-    raw = _load(path)
-    if raw is None:
+    text = _text_of(path)
+    if text is None:
         return None
-    tasks = _task_sections(path, raw.pop("task", {}))
+    raw = _load(path, text)
+    bare = ConfigFile(path, text)
+    tasks = _task_sections(bare, raw.pop("task", {}))
+    return replace(bare, values=_values(bare, raw, project=project), tasks=tasks)
+
+
+def _values(file: ConfigFile, raw: Mapping[str, Any], *, project: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in raw.items():
-        spec = _spec(path, key, value, project=project)
+        spec = _spec(file, key, value, project=project)
         if spec.name in values:
-            raise UsageError(f"{path}: {spec.name} is there twice (as {key} too)", "keep one of them")
-        values[spec.name] = _parse(f"{path}: {key}", spec, value)
-    return ConfigFile(path, values, tasks)
+            raise UsageError(f"{file.place(key)}: {spec.name} is there twice (as {key} too)", "keep one of them")
+        values[spec.name] = _parse(file, key, spec, value)
+    return values
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+def _text_of(path: Path) -> str | None:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: this is not UTF-8 text", "save the file as UTF-8") from None
+
+
+def _load(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(_broken(path, str(error)), "this is not TOML; see https://toml.io") from None
+        raise UsageError(_broken(path, text, str(error)), "this is not TOML; see https://toml.io") from None
 
 
-def _broken(path: Path, message: str) -> str:
+def _broken(path: Path, text: str, message: str) -> str:
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
     if found is None:
         return f"{path}: {message}"
-    line = found[2] or str(path.read_text(encoding="utf-8-sig").count("\n") + 1)
+    line = found[2] or str(text.count("\n") + 1)
     return f"{path}:{line}: {found[1]}"
 
 
-def _task_sections(path: Path, section: Any) -> Mapping[str, Mapping[str, Any]]:
-    if not isinstance(section, dict) or not all(isinstance(each, dict) for each in section.values()):
-        raise UsageError(f"{path}: task is not a table of tasks", "write [task.NAME] and the task's options below it")
+def _task_sections(file: ConfigFile, section: Any) -> Mapping[str, Mapping[str, Any]]:
+    hint = "write [task.NAME] and the task's options below it"
+    if not isinstance(section, dict):
+        raise UsageError(f"{file.place('task')}: task is not a table of tasks", hint)
+    for name, options in section.items():
+        if not isinstance(options, dict):
+            raise UsageError(f"{file.place('task', name)}: task.{name} is not a table of options", hint)
     return section
 
 
-def _spec(path: Path, key: str, value: Any, *, project: bool) -> OptionSpec:
+def _spec(file: ConfigFile, key: str, value: Any, *, project: bool) -> OptionSpec:
     dashed = key.replace("_", "-")
     if dashed in COMMAND_LINE_ONLY:
-        raise UsageError(f"{path}: {key} cannot be set in a file", f"give --{dashed} on the command line, each time")
+        raise UsageError(
+            f"{file.place(key)}: {key} cannot be set in a file", f"give --{dashed} on the command line, each time"
+        )
     if project and project_may_not(dashed):
         raise UsageError(
-            f"{path}: {key} cannot be set in a project file, because whoever wrote this directory would decide it",
+            f"{file.place(key)}: {key} cannot be set in a project file, because whoever wrote this directory would decide it",
             "set it on the command line, in the environment or in your own configuration file",
         )
     spec = named(dashed)
@@ -84,19 +108,19 @@ def _spec(path: Path, key: str, value: Any, *, project: bool) -> OptionSpec:
         kind = "section" if isinstance(value, dict) else "key"
         names = [each.name for each in SETTINGS] + ["task"]
         raise UsageError(
-            f"{path}: there is no {kind} {key}",
+            f"{file.place(key)}: there is no {kind} {key}",
             did_you_mean(dashed, names) or "`fanout config show` lists the settings",
         )
     return spec
 
 
-def _parse(where: str, spec: OptionSpec, value: Any) -> Any:
+def _parse(file: ConfigFile, key: str, spec: OptionSpec, value: Any) -> Any:
     try:
         if spec.multiple:
             return parse_many(spec, _texts(spec, value))
         return spec.kind.parse(_text(spec, value))
     except UsageError as error:
-        raise UsageError(f"{where}: {error.message}", error.hint) from None
+        raise UsageError(f"{file.place(key)}: {key}: {error.message}", error.hint) from None
 
 
 def _texts(spec: OptionSpec, value: Any) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from fanout.cli.environment import World
 from fanout.cli.resolve import Resolved, resolve
+from fanout.model.nearest import did_you_mean
 from fanout.model.settings import Settings
 
 
@@ -59,6 +60,21 @@ def begin(flags: Mapping[str, Any]) -> Invocation:
     for warning in resolved.warnings:
         sys.stderr.write(f"fanout: warning: {warning}\n")
     return Invocation(resolved, sys.stdin, sys.stdout, sys.stderr)
+
+
+def warn_of_sections(invocation: Invocation, running: str = "") -> None:
+    """Warn of each `[task.NAME]` in a file that is of no installed task, nor of the task that is `running`."""
+    files = [file for file in invocation.resolved.files if file.tasks]
+    if not files:
+        return
+    from fanout.cli.taskline import known_names
+
+    known = known_names() | {running}
+    for file in files:
+        for name in (each for each in file.tasks if each not in known):
+            near = did_you_mean(name, known) or "it counts only for a task of that name in a file"
+            where = f"{file.place('task', name)}: [task.{name}]"
+            invocation.stderr.write(f"fanout: warning: {where} is of no installed task; {near}\n")
 
 
 @contextlib.contextmanager

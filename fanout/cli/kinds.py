@@ -129,9 +129,8 @@ def choice_of(names: Callable[[], tuple[str, ...]], metavar: str, expects: str) 
         known = names()
         value = raw.strip()
         if value not in known:
-            raise UsageError(
-                f"{raw!r} is not one of {', '.join(known)}", did_you_mean(value, known) or f"choose {known[0]}"
-            )
+            hint = "; ".join(filter(None, [did_you_mean(value, known), f"there are {', '.join(known)}"]))
+            raise UsageError(f"{raw!r} is not one of the choices", hint)
         return value
 
     return Kind(metavar, expects, parse)

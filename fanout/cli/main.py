@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import io
 import os
 import re
@@ -14,8 +14,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from fanout.cli import streams
 from fanout.cli.command import Example, leave_as_text, write_examples
-from fanout.cli.errors import INTERRUPTED, USAGE, report
+from fanout.cli.errors import INTERRUPTED, STDOUT, USAGE, report
 from fanout.model.nearest import did_you_mean
 
 _PIPE_CLOSED = 141  # as shells show a program that SIGPIPE ended
@@ -156,13 +157,24 @@ def execute(arguments: Sequence[str]) -> int:
         code = command().main(list(arguments), prog_name="fanout", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        streams.forget(sys.stdout)
         return _PIPE_CLOSED
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:  # whatever it is, a person gets one line and an exit code
-        return report(error, sys.stderr, trace=wants_trace(arguments, os.environ))
+        return report(_of_stdout(error) or error, sys.stderr, trace=wants_trace(arguments, os.environ))
     return code if isinstance(code, int) else 0
+
+
+def _of_stdout(error: Exception) -> OSError | None:
+    """The same error with the name of stdout, where it was stdout that could not be written: no file, and no room."""
+    if not isinstance(error, OSError) or error.filename not in (None, STDOUT):
+        return None
+    reason = streams.failure(sys.stdout) or error
+    if reason is error and not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return None
+    streams.forget(sys.stdout)
+    return OSError(reason.errno, reason.strerror, STDOUT)
 
 
 def wants_trace(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
@@ -171,16 +183,12 @@ def wants_trace(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     return environ.get("FANOUT_DEBUG", "") not in ("", "0", "false") or sum(each.count("v") for each in shorts) >= 2
 
 
-def _forget_stdout() -> None:
-    """Point stdout at nothing, or Python complains about the broken pipe once more when it exits."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
 def main() -> None:
     """Run `fanout` with the arguments of the process."""
+    streams.open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # help in a terminal that cannot show a letter is still help
-    sys.exit(execute(sys.argv[1:]))
+    code = execute(sys.argv[1:])
+    if streams.failure(sys.stderr):
+        streams.forget(sys.stderr)
+    sys.exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from fanout.cli.command import TASK_PREFIX
+from fanout.cli.files import ConfigFile
 from fanout.cli.resolve import Resolved
 from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
@@ -85,30 +87,65 @@ def shown(value: Any) -> str:
     return f"{value.total_seconds():g}s" if isinstance(value, timedelta) else str(value)
 
 
-def values(task: Task, given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
+def values(task: Task, given: Mapping[str, Any], resolved: Resolved, reference: str = "") -> dict[str, Any]:
     """The task's parameters, parsed: flags (by typer's names), then the files' `[task.NAME]`; defaults are left out.
+
+    `reference` is the task as it was typed, for hints.
 
     :raises UsageError: if a value is malformed, a required one is missing, or a file names an unknown one.
     """
-    from fanout.registry import bind_parameters
-
     raw: dict[str, Raw] = {}
-    for path, section in reversed(resolved.task_values(task.name)):
-        raw |= {_name(key): _from_file(task, path, key, value) for key, value in section.items()}
+    for file, section in reversed(resolved.task_values(task.name)):
+        raw |= {_name(key): _from_file(task, file, key, value) for key, value in section.items()}
     flags = {name.removeprefix(TASK_PREFIX): value for name, value in given.items() if value is not None}
-    return bind_parameters(task, raw | flags)
+    return bind_parameters(task, raw | flags, reference=shlex.quote(reference or task.name))
+
+
+def bind_parameters(
+    task: Task, raw: Mapping[str, Sequence[str] | str | bool], *, reference: str = ""
+) -> dict[str, Any]:
+    """Read the values of a task's options from what was typed, by the names of its parameters.
+
+    `reference` is the task as it was typed, for hints. A parameter that takes several accepts one text or many; where it has choices, a text may hold several with commas.
+    What is left out is left to the function's own defaults.
+
+    :raises UsageError: if a value is not of its parameter's type, a required one is missing, or there is no such option.
+    """
+    parameters = {each.name: each for each in task.parameters}
+    for name in sorted(raw.keys() - parameters.keys()):
+        raise UsageError(f"task {task.name} has no parameter {name}", did_you_mean(name, parameters))
+    missing = [f"--{each.option}" for each in task.parameters if each.required and each.name not in raw]
+    if missing:
+        raise UsageError(
+            f"task {task.name} needs {', '.join(missing)}", f"see `fanout run {reference or task.name} --help`"
+        )
+    return {name: _bind(parameters[name], value) for name, value in raw.items()}
+
+
+def _bind(parameter: Parameter, value: Sequence[str] | str | bool) -> Any:
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    texts = [value] if isinstance(value, str) else list(value)
+    if not parameter.multiple:
+        return parameter.parse_one(texts[-1])
+    if parameter.choices is not None:
+        texts = [part.strip() for text in texts for part in text.split(",")]
+    return parameter.collect([parameter.parse_one(text) for text in texts])
 
 
 def _name(key: str) -> str:
     return key.replace("-", "_")
 
 
-def _from_file(task: Task, path: Path, key: str, value: Any) -> Raw:
-    where = f"{path}: [task.{task.name}] {key}"
+def _from_file(task: Task, file: ConfigFile, key: str, value: Any) -> Raw:
+    where = f"{file.place('task', task.name, key)}: [task.{task.name}] {key}"
     parameter = task.parameter(_name(key))
     if parameter is None:
         names = [each.option for each in task.parameters]
-        raise UsageError(f"{where}: the task has no such option", did_you_mean(key.replace("_", "-"), names))
+        there_are = f"it has {', '.join(names)}" if names else "it has none"
+        raise UsageError(
+            f"{where}: the task has no such option", did_you_mean(key.replace("_", "-"), names) or there_are
+        )
     try:
         return _checked(parameter, value)
     except UsageError as error:

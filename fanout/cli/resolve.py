@@ -55,9 +55,9 @@ class Resolved:
         """The settings, frozen."""
         return assemble.build({name: setting.value for name, setting in self.settings.items()}, self.home)
 
-    def task_values(self, task: str) -> list[tuple[Path, Mapping[str, Any]]]:
+    def task_values(self, task: str) -> list[tuple[ConfigFile, Mapping[str, Any]]]:
         """What the files say about a task's own options, the strongest file first."""
-        return [(file.path, file.tasks[task]) for file in self.files if task in file.tasks]
+        return [(file, file.tasks[task]) for file in self.files if task in file.tasks]
 
     def in_sandbox(self, home: Path) -> Resolved:
         """The same for a simulated organization: what files and the environment say about real access does not count."""

@@ -16,7 +16,7 @@ from typer.core import TyperCommand
 from fanout.cli import checks, confirm, parameters, taskline
 from fanout.cli.command import Example, Grouped, Verb, build
 from fanout.cli.environment import World
-from fanout.cli.invocation import Invocation, begin, sandboxed
+from fanout.cli.invocation import Invocation, begin, sandboxed, warn_of_sections
 from fanout.cli.options import ALL
 from fanout.cli.resolve import resolve
 from fanout.cli.taskline import TaskLine
@@ -72,7 +72,7 @@ def task_command(line: TaskLine) -> TyperCommand:
     task = line.task
 
     def run(flags: Mapping[str, Any], **given: Any) -> int:
-        return _run(task, flags, given)
+        return _run(line, flags, given)
 
     verb = Verb(
         name=task.name,
@@ -106,10 +106,11 @@ def _without_task(flags: Mapping[str, Any]) -> int:
     raise UsageError("`fanout run` needs a task", f"there are: {names}; a file is run as ./file.py")
 
 
-def _run(task: Task, flags: Mapping[str, Any], given: Mapping[str, Any]) -> int:
-    invocation = begin(flags)
-    values = parameters.values(task, given, invocation.resolved)
-    checks.check_accounts(invocation.resolved, f"fanout run {task.name}")
+def _run(line: TaskLine, flags: Mapping[str, Any], given: Mapping[str, Any]) -> int:
+    task, invocation = line.task, begin(flags)
+    warn_of_sections(invocation, task.name)
+    values = parameters.values(task, given, invocation.resolved, line.reference)
+    checks.check_accounts(invocation.resolved, f"fanout run {shlex.quote(line.reference)}")
     checks.check_regions(invocation.resolved, task)
     checks.check_output(invocation.resolved, task, invocation.stdout)
     agreed = _confirm(task, invocation)

@@ -35,7 +35,7 @@ class LineProgress:
         self._begun = self._clock()
         self._task = task
         self._tally = Tally(accounts, self._begun)
-        self._screen.write(printable(f"{task}: run {run_id} begins, {accounts:,} accounts") + "\n")
+        self._screen.write(printable(f"{task}: run {run_id} begins, {_counted(accounts, 'account')}") + "\n")
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self._thread.start()
 
@@ -67,13 +67,17 @@ def describe(progress: Progress, elapsed: float) -> str:
     so_far = "" if progress.is_final else " so far"
     eta = "" if progress.eta is None else f", ETA {format_duration(progress.eta)}"
     parts = [
-        f"{progress.done:,} of {progress.planned:,} jobs{so_far}",
+        f"{progress.done:,} of {_counted(progress.planned, 'job')}{so_far}",
         *(f"{count:,} {outcome.value}" for outcome, count in progress.outcomes.items() if count),
         f"{progress.in_flight:,} in flight",
-        f"{progress.rows:,} rows",
+        _counted(progress.rows, "row"),
         f"{progress.rate:.1f}/s after {format_duration(elapsed)}{eta}",
     ]
     causes = [
         f"{count:,} × {cause.kind} {cause.code}".strip() for cause, count in islice(progress.causes, _MOST_CAUSES)
     ]
     return ", ".join(parts) + (f" [{'; '.join(causes)}]" if causes else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

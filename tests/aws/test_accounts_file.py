@@ -169,7 +169,9 @@ def test_lines_are_counted_where_the_list_is_one_of_several_members(key):
     assert found.startswith(f"list:{line}: [1]: ")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["", "\n", " \n\n\t"]), st.sampled_from([A, "no ]", None, {"name": "[,"}, [B]]))))
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "\n", " \n\n\t"]), st.sampled_from([A, "no ]", None, {"name": "[,"}, [B]])))
+)
 def test_every_bad_element_of_json_is_told_with_the_line_it_begins_on(elements):
     text, expected = "", []
     for index, (space, value) in enumerate(elements):

@@ -57,6 +57,21 @@ def test_what_could_steer_a_terminal_is_escaped():
     assert told(UsageError("a\x1b[2Jb")) == (2, "fanout: a\\x1b[2Jb\n")
 
 
+def test_an_output_that_cannot_be_written_is_no_bug():
+    assert told(OSError(28, "No space left on device", "<stdout>")) == (
+        1,
+        "fanout: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_an_error_that_nobody_can_be_told_still_has_its_exit_code():
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    assert report(UsageError("x"), Full(), trace=False) == 2
+
+
 def test_a_file_that_fails_is_named():
     assert told(OSError(28, "No space left on device", "rows.csv")) == (
         1,

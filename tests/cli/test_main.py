@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +112,35 @@ def test_without_accounts_credentials_nor_organization_the_exit_code_is_six(fano
     result = fanout("accounts", "-a", "org")
     assert result.code == 6
     assert result.err.startswith("fanout: ")
+
+
+def in_shell(line: str) -> subprocess.CompletedProcess[str]:
+    command = f'"{sys.executable}" -m fanout {line}'
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("line", ["--help", "run --help", "--version", "tasks", "config show -o table"])
+def test_an_output_that_is_full_is_one_plain_line(fanout, line: str):
+    finished = in_shell(f"{line} >/dev/full")
+    assert finished.returncode == 1
+    assert finished.stderr == "fanout: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("line", "code"), [("--help", 0), ("tasks", 0), ("rnu", 2), ("accounts -a -", 6)])
+def test_streams_that_are_closed_are_as_if_nobody_read_or_wrote(fanout, line: str, code: int, closed: str):
+    finished = in_shell(f"{line} {closed}")
+    assert finished.returncode == code
+    assert "internal" not in finished.stderr
+    assert bool(finished.stdout) == (code == 0 and ">&-" not in closed.replace("2>&-", ""))
+
+
+@pytest.mark.parametrize(("line", "code"), [("tasks", 0), ("rnu", 2)])
+def test_a_stderr_that_is_full_changes_no_exit_code(fanout, line: str, code: int):
+    assert in_shell(f"{line} 2>/dev/full").returncode == code
+
+
+def test_a_run_keeps_its_ledger_whole_where_its_streams_are_closed(fanout, task_file: Path):
+    finished = in_shell(f"run {task_file} -a self --sandbox --summary-file summary.json <&- >&- 2>&-")
+    assert finished.returncode == 0
+    assert json.loads((fanout.directory / "summary.json").read_text())["rows"] == 1

@@ -55,7 +55,8 @@ BAD_INPUT = [
     ("run describe-instances -a org --session-name a", "--session-name: 'a'", ""),
     ("run describe-instances -a org --org-id ou-1234", "--org-id: 'ou-1234'", ""),
     ("run describe-instances -a org --list-role Name", "--list-role: 'Name'", ""),
-    ("run describe-instances -a org -o yaml", "--output: 'yaml'", ""),
+    ("run describe-instances -a org -o yaml", "--output: 'yaml'", "there are table, json, jsonl, csv, none"),
+    ("run describe-instances -a org -o jsnol", "--output: 'jsnol'", "did you mean jsonl"),
     ("run describe-instances -a org --out rows.xyz", "rows.xyz", ".csv"),
     ("run describe-instances -a org --out no/such/rows.csv", "no/such", ""),
     ("run describe-instances -a org -o none --out rows.csv", "-o none", ""),
@@ -65,7 +66,7 @@ BAD_INPUT = [
     ("run describe-instances -a org --columns region,,name", "--columns: the value is empty", ""),
     ("run describe-instances -a org --query [", "--query", ""),
     ("run caller-identity -a org -r eu-west-1", "--regions", "leave --regions away"),
-    ("run caller-identity -a org --log-format xml", "--log-format: 'xml'", ""),
+    ("run caller-identity -a org --log-format xml", "--log-format: 'xml'", "there are text, json"),
     (f"run describe-instances -a @{'x' * 300}", "cannot be read", ""),
     ("run describe-instances -a @.", "cannot be read", ""),
     ("run describe-instances -a @nowhere.txt", "nowhere.txt", ""),
@@ -208,11 +209,38 @@ def test_with_yes_a_changing_task_goes_on_to_its_credentials(fanout):
     ],
 )
 def test_a_tasks_section_is_checked_with_file_and_key(fanout, task_file: Path, section: str, said: str):
-    path = fanout.write("fanout.toml", f"[task.count-things]\n{section}\n")
+    path = fanout.write("fanout.toml", f"concurrency = 2\n\n[task.count-things]\n{section}\n")
     result = fanout("run", "./things.py", "-a", "self")
     assert result.code == 2
-    assert f"fanout: {path}: [task.count-things]" in result.err
+    assert result.err.startswith(f"fanout: {path}:4: [task.count-things]")
     assert said in result.err
+
+
+def test_a_section_of_no_known_task_is_one_warning_with_the_nearest_names(fanout, task_file: Path):
+    path = fanout.write(
+        "fanout.toml", "[task.list-vpcs]\n\n[task.lits-vpcs]\nx = 1\n\n[task.count-things]\nsize = 'x'\n"
+    )
+    warning, *rest = fanout("run", "./things.py", "-a", "self").err.splitlines()
+    assert warning.startswith(f"fanout: warning: {path}:3: [task.lits-vpcs] ")
+    assert "did you mean list-vpcs" in warning
+    assert [line for line in rest if "warning" in line] == []
+    assert f"{path}:7" in rest[0]
+    shown = fanout("config", "show")
+    assert shown.code == 0
+    assert [line.partition(" [")[0] for line in shown.err.splitlines()] == [
+        f"fanout: warning: {path}:3:",
+        f"fanout: warning: {path}:6:",
+    ]
+
+
+@pytest.mark.parametrize(("rest", "says"), [("-a self", "see `{} --help`"), ("--word x", "`{}` needs --accounts")])
+def test_hints_name_the_task_as_it_was_typed(fanout, rest: str, says: str):
+    fanout.write(
+        "a b.py", "from fanout import task\n\n@task(actions=[])\nasync def a(ctx, *, word: str):\n    yield {}\n"
+    )
+    result = fanout("run", "./a b.py", *rest.split())
+    assert result.code == 2
+    assert says.format("fanout run './a b.py'") in result.err
 
 
 def test_help_of_a_task_begins_with_its_own_options(fanout, task_file: Path):

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from fanout.cli.parameters import bind_parameters
 from fanout.model.errors import UsageError
-from fanout.registry import bind_parameters
 from fanout.testing import FakeContext, run_task
 from fanout_plugins.describe_instances import Filter, describe_instances
 

@@ -139,6 +139,20 @@ def test_a_line_says_all_that_matters():
     )
 
 
+def test_one_of_a_kind_is_not_many():
+    stream = io.StringIO()
+    view = LineProgress(Screen(stream, {}), clock=lambda: 1000.0)
+
+    view.start(run_id="r1", task="one", accounts=1)
+    view.tick()
+    view.close()
+
+    first, second = stream.getvalue().splitlines()
+    assert first == "one: run r1 begins, 1 account"
+    assert "0 of 0 jobs" in second
+    assert "0 rows" in second
+
+
 def test_lines_come_by_themselves_and_stop():
     class Counting(io.StringIO):
         def write(self, text):
