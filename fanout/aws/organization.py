@@ -99,6 +99,11 @@ _MOST_EMPTY_PAGES = 100
 _DENIALS = (FaultKind.DENIED, FaultKind.DENIED_BY_SCP, FaultKind.DENIED_BY_SCOPE)
 
 
+def _may_still_list(fault: Fault) -> bool:
+    """Whether an identity that cannot describe the organization may be able to list it."""
+    return fault.kind in (*_DENIALS, FaultKind.FAILED) and fault.code != _ORGANIZATION_MISSING
+
+
 @dataclass(slots=True)
 class OrganizationReader:
     """Asks Organizations as one identity; throttles are waited out, everything else that fails is an `AccessError`.
@@ -124,7 +129,7 @@ class OrganizationReader:
         try:
             found = (await self._call("describe_organization")).get("Organization", {})
         except AccessError as error:
-            if not isinstance(error.__cause__, Exception) or classify(error.__cause__).kind not in _DENIALS:
+            if not isinstance(error.__cause__, Exception) or not _may_still_list(classify(error.__cause__)):
                 raise
             return await self._identify_by_account(error)
         try:

@@ -286,10 +286,11 @@ async def test_a_simulated_organization_is_read_through_the_real_sdk(moto_endpoi
     assert [each.id for each in found.tagged("number", "21")] == [ids[21]]
 
 
-async def test_who_may_list_but_not_describe_learns_the_organization_from_an_accounts_arn():
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnknownOperationException"])
+async def test_who_may_list_but_not_describe_learns_the_organization_from_an_accounts_arn(code):
     arn = f"arn:aws:organizations::{MANAGEMENT}:account/{ORGANIZATION}/222222222222"
     client = FakeOrganizations([{"Id": "222222222222", "Name": "one", "Arn": arn}], empty_first=True)
-    client.failures["describe_organization"] = [refusal("AccessDeniedException", "DescribeOrganization")]
+    client.failures["describe_organization"] = [refusal(code, "DescribeOrganization")]
     assert await reader(client).identify() == WHICH
 
 
