@@ -81,7 +81,7 @@ class Binding:
 
     async def _once(self, lease: Lease, send: Send, service: str, operation: str, params: dict[str, Any]) -> Any:
         self.slot.called()
-        patience = min(self.timeout, lease.remaining(time.monotonic()))
+        patience = max(0.0, min(self.timeout, lease.remaining(time.monotonic())))
         token = SIGNING.set(lease)
         try:
             with anyio.fail_after(patience):
