@@ -104,16 +104,20 @@ async def plan(world: World, task: Task, streams: Streams) -> Planned:
     return _counted(world, planned)
 
 
+def _guess(world: World, planned: Planned, account: Account) -> tuple[str, ...]:
+    """The regions of an account that has not been asked yet: those that are enabled by default."""
+    regions = planned.own_regions.get(account.id, planned.regions)
+    return regions.resolve(world.partition.by_default) if regions is not None else ()
+
+
 def _counted(world: World, planned: Planned) -> Planned:
     """The plan with its number of targets.
 
     :raises SelectionError: if there are more than --max-targets.
     """
-    targets = 0
-    for account, regions in planned.accounts:
-        if regions is None and planned.regions is not None:
-            regions = planned.own_regions.get(account.id, planned.regions).resolve(world.partition.by_default)  # noqa: PLW2901  # a guess in place of None
-        targets += len(regions or ())
+    targets = sum(
+        len(_guess(world, planned, account) if known is None else known) for account, known in planned.accounts
+    )
     most = world.settings.selection.max_targets
     if most is not None and targets > most:
         about = "" if all(each is not None for _, each in planned.accounts) else "about "

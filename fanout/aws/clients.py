@@ -131,7 +131,7 @@ class Clients:
     def _create(self, service: str, region: str) -> Any:
         url = self._endpoint_url(service, region)
         # the public create_client wraps this in a context manager that would close what is shared
-        creation = self._session._create_client(service, region, endpoint_url=url, config=self._config)  # noqa: SLF001
+        creation = self._session._create_client(service, region, endpoint_url=url, config=self._config)  # noqa: SLF001  # as said
         try:
             return _without_waiting(creation)
         except UnknownServiceError:

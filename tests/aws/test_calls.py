@@ -16,7 +16,7 @@ from fanout.aws.lease import SIGNING, Lease
 from fanout.aws.transport import RedirectRefused
 from fanout.model.fault import FaultKind, Stage
 from fanout.testing import Answer, Endpoint, FaultRule, World
-from tests.aws.ways import IDENTITY, REGION, Slot, at, hang, http, opened, reset, scripted, setenv, settled, use
+from tests.aws.ways import IDENTITY, REGION, Slot, at, hang, http, opened, reset, scripted, setenv, settled
 
 pytestmark = pytest.mark.anyio
 WORLD = World.generate(4)
@@ -41,14 +41,6 @@ TAGS = {"Resources": ["i-1"], "Tags": [{"Key": "k", "Value": "v"}]}
 def endpoint() -> Iterator[Endpoint]:
     with Endpoint(WORLD) as running:
         yield running
-
-
-@pytest.fixture
-def hub(endpoint, monkeypatch) -> Endpoint:
-    use(monkeypatch, endpoint)
-    endpoint.reset()
-    endpoint.set_faults(())
-    return endpoint
 
 
 async def kind_of(awaitable) -> FaultKind:

@@ -25,7 +25,7 @@ from fanout.aws.transport import Transport
 from fanout.model.errors import UsageError
 from fanout.model.fault import FaultKind
 from fanout.testing import Endpoint, World
-from tests.aws.ways import REGION, STATIC, Way, at, opened, session_of, setenv, use
+from tests.aws.ways import REGION, STATIC, Way, at, opened, session_of, setenv
 
 pytestmark = pytest.mark.anyio
 
@@ -39,14 +39,6 @@ OWNERS = re.compile(r"<ownerId>(\d{12})</ownerId>")
 def endpoint() -> Iterator[Endpoint]:
     with Endpoint(WORLD) as running:
         yield running
-
-
-@pytest.fixture
-def hub(endpoint, monkeypatch) -> Endpoint:
-    use(monkeypatch, endpoint)
-    endpoint.reset()
-    endpoint.set_faults(())
-    return endpoint
 
 
 async def by_call(client, account: str) -> str:

@@ -15,7 +15,7 @@ from fanout.model.errors import UsageError
 from fanout.model.fault import FaultKind
 from fanout.tasks import Context
 from fanout.testing import Answer, Endpoint, FakeLog, FaultRule, World
-from tests.aws.ways import REGION, Way, at, http, opened, scripted, setenv, use
+from tests.aws.ways import REGION, Way, at, http, opened, scripted, setenv
 
 pytestmark = pytest.mark.anyio
 WORLD = World.generate(6, instances=12)
@@ -26,14 +26,6 @@ ACCOUNTS = [account.id for account in WORLD.accounts[1:]]
 def endpoint() -> Iterator[Endpoint]:
     with Endpoint(WORLD) as running:
         yield running
-
-
-@pytest.fixture
-def hub(endpoint, monkeypatch) -> Endpoint:
-    use(monkeypatch, endpoint)
-    endpoint.reset()
-    endpoint.set_faults(())
-    return endpoint
 
 
 def context(way: Way, account: str = ACCOUNTS[0], region: str = REGION, service: str | None = "ec2") -> TargetContext:

@@ -23,7 +23,7 @@ from fanout.model.retry import Backoff
 from fanout.model.settings import AccessSettings
 from fanout.tasks import Context, task
 from fanout.testing import Answer, Endpoint, FakeLog, FaultRule, SimRole, World
-from tests.aws.ways import REGION, Slot, opened, setenv, use
+from tests.aws.ways import REGION, Slot, opened, setenv
 
 pytestmark = pytest.mark.anyio
 ROLES = (
@@ -50,14 +50,6 @@ async def vpcs(ctx: Context) -> AsyncIterator[dict]:
 def endpoint() -> Iterator[Endpoint]:
     with Endpoint(WORLD) as running:
         yield running
-
-
-@pytest.fixture
-def hub(endpoint, monkeypatch) -> Endpoint:
-    use(monkeypatch, endpoint)
-    endpoint.reset()
-    endpoint.set_faults(())
-    return endpoint
 
 
 @asynccontextmanager
