@@ -61,6 +61,10 @@ class Context(Protocol):
         """The id of the run."""
 
     @property
+    def dry_run(self) -> bool:
+        """Whether to say what would be changed instead of changing it; calls that do not read are refused then."""
+
+    @property
     def log(self) -> Log:
         """A log that already knows account, region and task."""
 

@@ -12,19 +12,20 @@ from fanout.app.planning import Planned
 from fanout.app.world import World
 from fanout.model.plan import RunHeader
 from fanout.model.row import to_json
+from fanout.model.scope import Scope
 from fanout.model.settings import DEFAULT_ROLE
 from fanout.tasks import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCall:
-    """A task with its parameters, and where it came from. `scoped` says that it is kept to its declared actions."""
+    """A task with its parameters, where it came from, and what it is kept to."""
 
     task: Task
     parameters: Mapping[str, Any]
     source: str
     hash: str
-    scoped: bool
+    scope: Scope
 
 
 def make_header(call: TaskCall, world: World, planned: Planned, run_id: str, created: str) -> RunHeader:
@@ -42,21 +43,26 @@ def make_header(call: TaskCall, world: World, planned: Planned, run_id: str, cre
         parameters=_parameters(call),
         selection=_plain(asdict(settings.selection)),
         limits=_plain(asdict(settings.execution)),
-        scope=_scope(call, planned),
+        scope=_scope(call, planned, portal=world.ways.portal is not None),
         caller_arn=world.caller.arn,
         caller_account=world.caller.account_id,
         partition=world.partition.id,
-        role=settings.access.role or DEFAULT_ROLE,
+        role=world.ways.portal.named(None) if world.ways.portal else settings.access.role or DEFAULT_ROLE,
+        session_name=world.ways.session_name,
+        cached=settings.access.cache,
+        portal=world.ways.portal is not None,
         organization_id=planned.organization_id,
     )
 
 
-def _scope(call: TaskCall, planned: Planned) -> str:
-    """How the task is kept to its declared actions: by AWS, by the client (the caller's own account alone), or not."""
-    if not call.scoped:
+def _scope(call: TaskCall, planned: Planned, *, portal: bool) -> str:
+    """How the task is kept to its declared actions: by AWS, by the client, or not."""
+    scope = call.scope
+    if scope.document is None and scope.arn is None and scope.allowed is None:
         return "none"
-    direct = all(account.direct for account, _ in planned.accounts)
-    return "client" if direct else "session-policy"
+    if portal or all(account.direct for account, _ in planned.accounts):
+        return "client" if scope.allowed is not None else "none"
+    return "session-policy"
 
 
 def _parameters(call: TaskCall) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class TaskWork:
         if ended.timed_out or ended.cut_off:
             return self._broken_off(ended)
         if ended.error is None:
-            return Verdict(outcome=Outcome.CHANGED if ended.changed and self.task.changes else Outcome.OK)
+            changed = ended.changed and self.task.changes and not self.entrance.dry_run
+            return Verdict(outcome=Outcome.CHANGED if changed else Outcome.OK)
         fault = self._located(self._clean(classify(_single(ended.error))))
         if ended.lost and self.task.changes:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)

@@ -18,9 +18,11 @@ from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
 from fanout.aws.accounts import Selection, select_accounts
 from fanout.aws.entrance import Entrance
+from fanout.aws.lease import OnSecrets, keep_no_secrets
 from fanout.aws.regions import RegionSelection
 from fanout.model.account import Account
-from fanout.model.policy import FANOUT_ACTIONS, session_policy
+from fanout.model.policy import FANOUT_ACTIONS
+from fanout.model.scope import Scope
 from fanout.model.settings import DEFAULT_ROLE, Settings
 
 ACCOUNT_COLUMNS = ("account_id", "account_name", "state", "ou_path", "tags", "management", "skipped", "entered_as")
@@ -37,13 +39,13 @@ class Listing:
     failed: bool = False
 
 
-async def accounts_listing(settings: Settings, streams: Streams) -> Listing:
+async def accounts_listing(settings: Settings, streams: Streams, on_secrets: OnSecrets = keep_no_secrets) -> Listing:
     """The accounts of a selection, those that would be skipped among them.
 
     :raises FanoutError: as `fanout run` would.
     """
     with single_errors():
-        async with open_world(settings) as world:
+        async with open_world(settings, None, on_secrets) as world:
             selection = await select_accounts(settings.selection, world.source(streams, changes=False))
             rows = [_account_row(world, account, None) for account in selection.accounts]
             rows += [_account_row(world, account, reason) for account, reason in selection.skipped]
@@ -52,8 +54,6 @@ async def accounts_listing(settings: Settings, streams: Streams) -> Listing:
 
 
 def _account_row(world: World, account: Account, reason: str | None) -> dict[str, Any]:
-    role = account.role or world.settings.access.role or DEFAULT_ROLE
-    way = "caller" if account.direct else f"profile {account.profile}" if account.profile else f"role {role}"
     return {
         "account_id": account.id,
         "account_name": account.name,
@@ -62,17 +62,27 @@ def _account_row(world: World, account: Account, reason: str | None) -> dict[str
         "tags": dict(account.tags),
         "management": account.management,
         "skipped": reason,
-        "entered_as": None if reason else way,
+        "entered_as": None if reason else _way(world, account),
     }
 
 
-async def regions_listing(settings: Settings, streams: Streams) -> Listing:
+def _way(world: World, account: Account) -> str:
+    """What an account is entered as, in words."""
+    if account.direct:
+        return "caller"
+    if world.ways.portal is not None:
+        return world.ways.portal.named(None if account.profile else account.role)
+    role = account.role or world.settings.access.role or DEFAULT_ROLE
+    return f"profile {account.profile}" if account.profile else f"role {role}"
+
+
+async def regions_listing(settings: Settings, streams: Streams, on_secrets: OnSecrets = keep_no_secrets) -> Listing:
     """The regions of each account of a selection; accounts are entered only where `enabled` asks for it.
 
     :raises FanoutError: as `fanout run` would.
     """
     with single_errors():
-        async with open_world(settings) as world:
+        async with open_world(settings, None, on_secrets) as world:
             regions = select_regions(world)
             selection = await select_accounts(settings.selection, world.source(streams, changes=False))
             entrance = _entrance(world, regions, select_own_regions(world, selection.accounts))
@@ -84,23 +94,13 @@ async def regions_listing(settings: Settings, streams: Streams) -> Listing:
 
 
 def _entrance(world: World, regions: RegionSelection | None, own: OwnRegions) -> Entrance:
-    access = world.settings.access
     return Entrance(
-        clients=world.clients,
-        provider=world.provider,
-        hub=world.hub,
-        caller=world.caller,
+        ways=world.ways,
         partition=world.partition,
-        access=access,
-        home_region=world.home_region,
-        run_id="regions",
-        policy=session_policy(FANOUT_ACTIONS) if access.scoped else None,
-        allowed=None,
-        call_timeout=world.settings.execution.call_timeout,
+        run_id=world.run_id,
+        scope=Scope.of(FANOUT_ACTIONS, world.settings.access, own=()),
         regions=regions,
         own_regions=own,
-        once=world.once,
-        patient=world.patient,
     )
 
 

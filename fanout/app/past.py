@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from fanout.app.output import open_output
 from fanout.app.streams import Streams
 from fanout.ledger import history
-from fanout.ledger.reader import Cursor, LedgerReader
+from fanout.ledger.reader import Cursor, LedgerReader, WaysTaken
+from fanout.model.plan import RunHeader
 from fanout.model.settings import Settings
 from fanout.model.summary import Summary
 from fanout.sinks.sink import SinkClosed
@@ -45,6 +47,24 @@ def run_summary(settings: Settings, reference: str) -> Summary:
     :raises LedgerError: if there is no such run, or it cannot be read.
     """
     return LedgerReader(history.find_run(settings.home, reference)).summary()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What a past run's file says of its way into AWS. `ended` is ISO 8601 UTC, None where it never ended."""
+
+    header: RunHeader
+    ended: str | None
+    ways: WaysTaken
+
+
+def run_record(settings: Settings, reference: str) -> RunRecord:
+    """How a past run entered its accounts, and when: an id, a unique prefix, or "last".
+
+    :raises LedgerError: if there is no such run, or it cannot be read.
+    """
+    reader = LedgerReader(history.find_run(settings.home, reference))
+    return RunRecord(header=reader.header(), ended=reader.summary().ended, ways=reader.ways())
 
 
 def export(settings: Settings, reference: str, streams: Streams, *, partial: bool = False) -> None:

@@ -169,7 +169,8 @@ async def ask_regions(
 
 def _without_own(world: World, task: Task, selection: Selection) -> Selection:
     """Leave the caller's own account out of a task that changes things, where there is no way into it but directly."""
-    if not task.changes or world.settings.access.role is not None or world.settings.access.self_direct:
+    access = world.settings.access
+    if not task.changes or access.role is not None or access.sso is not None or access.self_direct:
         return selection
     own = [account for account in selection.accounts if _only_direct(world, account)]
     if not own:

@@ -24,7 +24,7 @@ from fanout.app.report import RunResult, report
 from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
 from fanout.aws.clients import Endpoints
-from fanout.aws.entrance import Entrance
+from fanout.aws.entrance import Entrance, OwnSlot
 from fanout.engine.engine import Engine
 from fanout.engine.limits import FailureLimit, Limits
 from fanout.ledger.history import new_run_id, run_path
@@ -32,9 +32,9 @@ from fanout.ledger.reader import LedgerReader
 from fanout.ledger.store import LedgerWriter
 from fanout.model.errors import FanoutError, LedgerError, UsageError
 from fanout.model.event import Noted, RunFinished
-from fanout.model.policy import FANOUT_ACTIONS, session_policy
 from fanout.model.retry import Backoff
 from fanout.model.row import iso
+from fanout.model.scope import Scope
 from fanout.model.settings import ExecutionSettings, Settings
 from fanout.sinks.sink import Sink
 from fanout.tasks import Task
@@ -68,7 +68,7 @@ class _Order:
     secrets: Redactor
     sink: Sink
     confirm: Confirm
-    policy: str | None
+    scope: Scope
 
     @property
     def task(self) -> Task:
@@ -93,18 +93,17 @@ async def run(
     """
     screen, redactor = Screen(streams.stderr, os.environ), Redactor()
     _start_logs(settings, screen, redactor)
-    policy = session_policy(task.actions or (), FANOUT_ACTIONS) if settings.access.scoped else None
+    dry_run = settings.execution.dry_run
+    scope = Scope.of(task.actions or (), settings.access, dry_run=dry_run)
     order = _Order(
         settings=settings,
-        call=TaskCall(
-            task=task, parameters=parameters, source=task_source, hash=task_hash, scoped=settings.access.scoped
-        ),
+        call=TaskCall(task=task, parameters=parameters, source=task_source, hash=task_hash, scope=scope),
         streams=streams,
         screen=screen,
         secrets=redactor,
         sink=open_output(settings.output, streams, declared=task.columns),
         confirm=confirm,
-        policy=policy,
+        scope=scope,
     )
     run_id = new_run_id(datetime.now(timezone.utc), secrets.SystemRandom())
     with single_errors():
@@ -143,7 +142,7 @@ async def _run(order: _Order, world: World, interrupts: Interrupts) -> RunResult
     if order.task.changes:
         planned = await complete(world, planned, entrance)
         with interrupts.asking():
-            confirmed = order.confirm(planned.targets)
+            confirmed = order.settings.execution.dry_run or order.confirm(planned.targets)
         if not confirmed:
             raise UsageError("the run was not confirmed: nothing was changed")
     path = run_path(order.settings.home, world.run_id)
@@ -211,7 +210,7 @@ async def _carry_out(
             for account, reason in planned.skipped:
                 await engine.skip(account, reason)
             why = await engine.run()
-            for note in (*planned.notes, *fallback_notes(entrance), *_credential_notes(work)):
+            for note in (*planned.notes, *_notes(order, entrance), *_credential_notes(work)):
                 await recorder.record(Noted(note, note))
             await recorder.record(_finished(engine, entrance, why))
         finally:
@@ -257,22 +256,25 @@ def _failure_limit(execution: ExecutionSettings, *, changes: bool) -> FailureLim
 
 def _entrance(order: _Order, world: World, planned: Planned, run_id: str) -> Entrance:
     return Entrance(
-        clients=world.clients,
-        provider=world.provider,
-        hub=world.hub,
-        caller=world.caller,
+        ways=world.ways,
         partition=world.partition,
-        access=order.settings.access,
-        home_region=world.home_region,
         run_id=run_id,
-        policy=order.policy,
-        allowed=(order.task.actions or ()) if order.settings.access.scoped else None,
-        call_timeout=order.settings.execution.call_timeout,
+        scope=order.scope,
+        dry_run=order.settings.execution.dry_run,
         regions=planned.regions,
         own_regions=planned.own_regions,
-        once=world.once,
-        patient=world.patient,
     )
+
+
+def _notes(order: _Order, entrance: Entrance) -> list[str]:
+    """What a person should know of how the run went."""
+    dry = order.task.changes and order.settings.execution.dry_run
+    notes = ["a dry run: nothing was changed"] if dry else []
+    shortened = entrance.ways.shortener.shortened
+    if shortened:
+        which = "1 session is" if shortened == 1 else f"{shortened} sessions are"
+        notes.append(f"{which} shorter than --duration: the role allows no more")
+    return [*notes, *fallback_notes(entrance)]
 
 
 def _credential_notes(work: TaskWork) -> list[str]:
@@ -283,12 +285,13 @@ def _credential_notes(work: TaskWork) -> list[str]:
 
 
 def _finished(engine: Engine, entrance: Entrance, why: str) -> RunFinished:
-    own = (entrance.once, entrance.patient)
+    ways = entrance.ways
+    own = [slot for slot in (ways.once, ways.patient) if isinstance(slot, OwnSlot)]
     complete_anyway = why == OUTPUT_CLOSED and not engine.left
     return RunFinished(
         at=engine.clock.wall(),
         why="" if complete_anyway else why,
         api_calls=engine.api_calls + sum(slot.calls for slot in own),
-        retries=engine.retries + entrance.provider.retries + sum(slot.retries for slot in own),
-        assume_role_calls=entrance.provider.assume_role_calls,
+        retries=engine.retries + ways.provider.retries + sum(slot.retries for slot in own),
+        assume_role_calls=ways.provider.assume_role_calls,
     )

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
 
+from fanout.app.prompting import read_code
 from fanout.app.streams import Streams
-from fanout.aws.accounts import AccountSource
+from fanout.aws.accounts import AccountSource, needs_source
 from fanout.aws.calls import Binding
 from fanout.aws.clients import Clients, Endpoints
-from fanout.aws.credentials import AssumeRole, Provider, RoleEntry, SharedLender
-from fanout.aws.entrance import OwnSlot, role_arn
-from fanout.aws.hub import HubLender, configured_region, identify, open_session, profiles_of
+from fanout.aws.credential_cache import CredentialCache, shared_session_name
+from fanout.aws.entrance import OwnSlot
+from fanout.aws.hub import configured_region, identify, open_session
 from fanout.aws.lease import Lender, OnSecrets, keep_no_secrets
+from fanout.aws.mfa import MfaCodes
+from fanout.aws.profiles import way_of
+from fanout.aws.provider import Provider
 from fanout.aws.regions import Partition, RegionBook, check_region_term, home_region, load_regions
+from fanout.aws.start import open_ways
 from fanout.aws.transport import Transport, allow_open_files
+from fanout.aws.ways import Ways
 from fanout.model.fault import Stage
 from fanout.model.pace import Pace
 from fanout.model.policy import session_policy
 from fanout.model.retry import Backoff
-from fanout.model.settings import Caller, Settings
+from fanout.model.scope import Scope
+from fanout.model.settings import Caller, ExecutionSettings, Settings
 
 LISTING_ACTIONS = ("organizations:Describe*", "organizations:List*")
 SPARE_CONNECTIONS = 4
@@ -37,17 +45,24 @@ class World:
     """One invocation's view of AWS. `home_region` is where STS is asked."""
 
     settings: Settings
-    clients: Clients
+    ways: Ways
     provider: Provider
-    hub: HubLender
-    caller: Caller
     book: RegionBook
     partition: Partition
     home_region: str
     patient: OwnSlot
     once: OwnSlot
-    profiles: Mapping[str, Mapping[str, Any]]
     run_id: str
+
+    @property
+    def caller(self) -> Caller:
+        """Who the source credentials belong to."""
+        return self.ways.caller
+
+    @property
+    def clients(self) -> Clients:
+        """The clients that all accounts share."""
+        return self.ways.clients
 
     def source(self, streams: Streams, *, changes: bool) -> AccountSource:
         """Where a selection's accounts come from."""
@@ -57,12 +72,14 @@ class World:
             organizations=partial(self._organizations, self._lister()),
             home=self.settings.home,
             stdin=streams.stdin,
-            profiles=self.profiles,
+            profiles=self.ways.profiles,
             profile_account=self._profile_account,
             list_role=access.list_role,
-            role_named=access.role is not None,
+            login_accounts=self.ways.portal.accounts if self.ways.portal else None,
+            role_named=access.role is not None or access.sso is not None,
             changes=changes,
             self_direct=access.self_direct,
+            notes=self.ways.portal.notes if self.ways.portal else (),
             check_region=partial(check_region_term, partition=self.partition.id, book=self.book),
         )
 
@@ -71,18 +88,7 @@ class World:
 
     def _lister(self) -> Lender:
         """Lends the credentials that list the organization: the caller's, or those of the role that --list-role names."""
-        access = self.settings.access
-        if access.list_role is None:
-            return self.hub
-        arn = role_arn(access.list_role, self.caller.account_id, self.partition.id)
-        entry = RoleEntry(
-            account_id=arn.split(":")[4],
-            role_arn=arn,
-            session_name=access.session_name or f"fanout-{self.run_id}",
-            policy=session_policy(LISTING_ACTIONS),
-        )
-        sts = self.clients.bound("sts", self.home_region, self._binding(self.hub, self.once))
-        return SharedLender(entry.account_id, AssumeRole(sts, entry, self.provider), self.provider)
+        return self.ways.listing(Scope(document=session_policy(LISTING_ACTIONS)))[-1].lender
 
     async def _organizations(self, lender: Lender) -> Any:
         """A client for Organizations, in its region."""
@@ -90,7 +96,11 @@ class World:
         return self.clients.bound("organizations", self.partition.organizations, binding)
 
     async def _profile_account(self, name: str) -> str:
-        lender = HubLender(open_session(name), on_secrets=self.provider.on_secrets)
+        """The account that a profile leads to: its role's, or that of the credentials that botocore finds for it."""
+        way = way_of(self.ways.profiles, name)
+        if way is not None:
+            return way.account_id
+        lender = self.ways.hub_of(name)
         timeout = self.settings.execution.call_timeout
         return (await identify(self.clients, lender, self.home_region, self.patient, timeout)).account_id
 
@@ -112,39 +122,72 @@ async def open_world(
     session = open_session(settings.access.profile)
     settings = _capped(settings, session)
     execution = settings.execution
-    allow_open_files(execution.concurrency + SPARE_CONNECTIONS)
-    transport = Transport(
-        connections=execution.concurrency + SPARE_CONNECTIONS,
-        connect_timeout=execution.connect_timeout,
-        read_timeout=execution.read_timeout,
-    )
+    transport = _transport(execution)
     clients = Clients(session, transport, allow_endpoints=settings.access.allow_endpoints, endpoints=endpoints)
     backoff = Backoff(retries=execution.retries)
     book = load_regions(session)
     patient, once = OwnSlot(backoff), OwnSlot()
+    cache = credential_cache(settings)
     async with transport, anyio.create_task_group() as group:
         rate = settings.access.assume_rate
         pace = Pace(rate, max(1.0, rate))
         provider = Provider(group, pace=pace, backoff=backoff, clock=time.monotonic, on_secrets=on_secrets)
-        hub = HubLender(session, on_secrets=on_secrets)
-        region = first_region(book, configured_region(session))
-        caller = await identify(clients, hub, region, patient, execution.call_timeout)
-        partition = book.partition(caller.partition)
-        yield World(
-            settings=settings,
+        configured = configured_region(session)
+        region = first_region(book, configured)
+        ways = await open_ways(
+            session,
+            region,
+            needs_source=settings.access.list_role is not None or needs_source(settings.selection),
+            access=settings.access,
             clients=clients,
             provider=provider,
-            hub=hub,
-            caller=caller,
+            home_region=region,
+            session_name=_session_name(settings, cache, run_id),
+            cache=cache,
+            call_timeout=execution.call_timeout,
+            once=once,
+            patient=patient,
+            codes=MfaCodes(settings.access.mfa_code, read_code),
+        )
+        partition = book.partition(ways.caller.partition)
+        home = home_region(partition, configured)
+        yield World(
+            settings=settings,
+            ways=replace(ways, home_region=home),
+            provider=provider,
             book=book,
             partition=partition,
-            home_region=home_region(partition, configured_region(session)),
+            home_region=home,
             patient=patient,
             once=once,
-            profiles=profiles_of(session),
             run_id=run_id,
         )
         group.cancel_scope.cancel()
+
+
+def credential_cache(settings: Settings) -> CredentialCache | None:
+    """Where credentials are kept for the next command, if they are to be."""
+    if not settings.access.cache:
+        return None
+    return CredentialCache(settings.home / "credentials", cli_directory=Path.home() / ".aws" / "cli" / "cache")
+
+
+def _session_name(settings: Settings, cache: CredentialCache | None, run_id: str) -> str:
+    """What sessions are called: as was asked for, else after the run, or after the cache through which runs share them."""
+    if settings.access.session_name is not None:
+        return settings.access.session_name
+    return f"fanout-{run_id}" if cache is None else shared_session_name(cache.directory)
+
+
+def _transport(execution: ExecutionSettings) -> Transport:
+    """The connections of one invocation, for which there are open files enough."""
+    connections = execution.concurrency + SPARE_CONNECTIONS
+    allow_open_files(connections)
+    return Transport(
+        connections=connections,
+        connect_timeout=execution.connect_timeout,
+        read_timeout=execution.read_timeout,
+    )
 
 
 def _capped(settings: Settings, session: Any) -> Settings:

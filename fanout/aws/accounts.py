@@ -14,7 +14,15 @@ from anyio import to_thread
 
 from fanout.aws.accounts_file import CheckRegion, any_region
 from fanout.aws.cache import OrganizationCache, stable_identity
-from fanout.aws.listed import AskAccount, Listed, Profiles, lists_by_term, read_lists, read_profiles
+from fanout.aws.listed import (
+    AskAccount,
+    Listed,
+    Profiles,
+    lists_by_term,
+    read_lists,
+    read_login,
+    read_profiles,
+)
 from fanout.aws.organization import Organization, OrganizationIdentity, OrganizationReader, check_organization
 from fanout.model.account import ACTIVE, Account
 from fanout.model.errors import SelectionError, UsageError
@@ -32,10 +40,10 @@ class AccountSource:
 
     `organizations` gives a client for Organizations, in its region, as the caller or as `list_role`. `profiles` are the
     named profiles of ~/.aws/config, each with its keys; `profile_account` asks AWS for the account of a profile whose keys
-    do not say it. `home` is fanout's directory. `role_named` says that a role was asked for, `changes` that the task
+    do not say it. `login_accounts` asks IAM Identity Center for the accounts of the login, None without --sso. `home` is fanout's directory. `role_named` says that a role was asked for, `changes` that the task
     changes things, `self_direct` that it may then use the caller's own credentials. `check_region` raises UsageError for
     what is no region, glob or `enabled`. `now` is seconds since the epoch; `sleep` and `clock` (monotonic seconds) serve
-    the waiting for throttles.
+    the waiting for throttles. `notes` are lines for people that are known before.
     """
 
     caller: Caller
@@ -45,10 +53,12 @@ class AccountSource:
     profiles: Profiles = field(default_factory=dict)
     profile_account: AskAccount | None = None
     list_role: str | None = None
+    login_accounts: Callable[[], Awaitable[Sequence[Account]]] | None = None
     role_named: bool = False
     changes: bool = False
     self_direct: bool = False
     check_region: CheckRegion = any_region
+    notes: tuple[str, ...] = ()
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
@@ -84,8 +94,9 @@ async def select_accounts(settings: SelectionSettings, source: AccountSource) ->
     :raises SelectionError: if nothing is left to enter.
     """
     asked = _parse(settings)
-    notes: list[str] = []
+    notes: list[str] = list(source.notes)
     by_term = {
+        **await read_login(asked.all, source.login_accounts),
         **await read_lists(asked.all, source.stdin, source.check_region),
         **await read_profiles(asked.all, source.profiles, source.profile_account),
     }
@@ -103,6 +114,16 @@ async def select_accounts(settings: SelectionSettings, source: AccountSource) ->
             pass  # what the kept list lacks may have come since: the organization itself has the last word
     organization = await reading.anew(identity, notes)
     return _Resolver(asked, source, listed, identity, organization).selection(settings.first, notes)
+
+
+def needs_source(settings: SelectionSettings) -> bool:
+    """Whether a selection cannot be resolved without source credentials, where accounts are entered without any.
+
+    :raises UsageError: if a term is wrong.
+    """
+    terms = (*settings.accounts, *settings.only, *settings.exclude)
+    kinds = {term.kind for term in parse_terms(terms, is_file=_is_file)}
+    return settings.org_id is not None or not kinds.isdisjoint(NEEDS_ORGANIZATION | {TermKind.SELF})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +242,7 @@ class _Resolver:
         found = self._ids(self.asked.accounts, said)
         kept = self._kept(found, said)
         left = self._left(kept, said)
+        known = self.listed.of_login | known
         accounts = [self._entering(known.get(account_id) or Account(id=account_id)) for account_id in left]
         active = tuple(account for account in accounts if account.state == ACTIVE)[:first]
         skipped = tuple((account, account.state.lower()) for account in accounts if account.state != ACTIVE)

@@ -26,7 +26,7 @@ class Binding:
     """What ties a client to one target. `timeout` is the deadline of one call in seconds.
 
     `allowed` are the actions that the bound client itself keeps to, where no session policy does; None: it does not.
-    `may_be_off` says that the account may not have enabled the region, which looks like credentials that are not known yet.
+    `reading` says that it refuses every operation that is not known to read: a dry run. `may_be_off` says that the account may not have enabled the region, which looks like credentials that are not known yet.
     """
 
     lender: Lender
@@ -36,6 +36,7 @@ class Binding:
     allowed: tuple[str, ...] | None = None
     stage: Stage = Stage.CALL
     may_be_off: bool = False
+    reading: bool = False
 
     async def presign(self, generate: Callable[[], Awaitable[Any]], service: str, operation: str) -> Any:
         """Sign an operation without sending it.
@@ -104,6 +105,14 @@ class Binding:
             raise failed(FaultKind.MALFORMED_RESPONSE, "NoRequestId", what, stage=self.stage)
 
     def _check_allowed(self, service: str, operation: str) -> None:
+        if self.reading and not reads(operation):
+            raise failed(
+                FaultKind.DENIED_BY_SCOPE,
+                "NotInDryRun",
+                f"{action_of(service, operation)} is not known to read, and this is a dry run: it was not sent",
+                stage=self.stage,
+                hint="the task should look at ctx.dry_run, and say what it would change instead of changing it",
+            )
         if self.allowed is None or allows(action_of(service, operation), self.allowed):
             return
         action = action_of(service, operation)

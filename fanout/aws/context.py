@@ -29,6 +29,7 @@ class TargetContext:
     region: str
     partition: str
     run_id: str
+    dry_run: bool = False
     log: Log
     home_region: str
     service: str | None

@@ -9,30 +9,20 @@ from random import random
 import anyio
 
 from fanout.aws.calls import Binding
-from fanout.aws.clients import Clients
 from fanout.aws.context import TargetContext
-from fanout.aws.credentials import AssumeRole, Provider, RoleEntry, SharedLender
-from fanout.aws.faults import CallFailed, classify, failed
-from fanout.aws.hub import HubLender, identify, open_session
+from fanout.aws.faults import CallFailed, classify
 from fanout.aws.lease import Lender
 from fanout.aws.regions import Partition, RegionSelection, enabled_regions
+from fanout.aws.ways import Link, Ways
 from fanout.model.account import Account
-from fanout.model.errors import FanoutError
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.job import GLOBAL
 from fanout.model.retry import Backoff
-from fanout.model.settings import DEFAULT_ROLE, AccessSettings, Caller
+from fanout.model.scope import Scope
 from fanout.model.slot import Slot
 from fanout.tasks import Log, Task
 
 DENIALS = frozenset({FaultKind.DENIED, FaultKind.DENIED_BY_SCOPE, FaultKind.DENIED_BY_SCP})
-
-
-def role_arn(role: str, account_id: str, partition: str) -> str:
-    """The ARN of a role given as NAME, path/NAME, or an ARN with {account_id} and {partition}."""
-    if role.startswith("arn:"):
-        return role.replace("{account_id}", account_id).replace("{partition}", partition)
-    return f"arn:{partition}:iam::{account_id}:role/{role.strip('/')}"
 
 
 class OwnSlot:
@@ -68,36 +58,27 @@ class OwnSlot:
 class Entrance:
     """Everything that the jobs of one run share in getting in.
 
-    `once` is the slot of calls that the provider tries again, `patient` of those that nobody else does. `policy` is the session policy or None; `allowed` are the declared actions to which bound clients keep where AWS
-    cannot scope, or None. `regions` is None for tasks of scope "account"; `own_regions` are those of accounts, by id, that
-    have a selection of their own.
+    `regions` is None for tasks of scope "account"; `own_regions` are those of accounts, by id, that have a selection of
+    their own.
     """
 
-    clients: Clients
-    provider: Provider
-    hub: HubLender
-    caller: Caller
+    ways: Ways
     partition: Partition
-    access: AccessSettings
-    home_region: str
     run_id: str
-    policy: str | None
-    allowed: tuple[str, ...] | None
-    call_timeout: float
+    scope: Scope
+    dry_run: bool = False
     regions: RegionSelection | None
-    once: OwnSlot
-    patient: OwnSlot
     own_regions: Mapping[str, RegionSelection] = field(default_factory=dict)
     fallbacks: set[str] = field(default_factory=set)
     _asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _lenders: dict[str, Lender] = field(default_factory=dict)
+    _links: dict[str, Link] = field(default_factory=dict)
 
     async def enter(self, account: Account, slot: Slot) -> tuple[str, ...] | None:
         """Get credentials for the account, and its regions where they depend on it.
 
         :raises CallFailed: if the account cannot be entered, or its regions cannot be told.
         """
-        lender = await self._lender(account)
+        lender = (await self._link(account)).lender
         await lender.lease()
         regions = self.selected(account)
         if regions is None or not regions.enabled:
@@ -126,9 +107,9 @@ class Entrance:
         return self._asked.get(account.id, self.partition.by_default)
 
     async def _ask(self, account: Account, lender: Lender, slot: Slot) -> None:
-        binding = Binding(lender=lender, slot=slot, timeout=self.call_timeout, stage=Stage.REGIONS)
+        binding = Binding(lender=lender, slot=slot, timeout=self.ways.call_timeout, stage=Stage.REGIONS)
         try:
-            client = self.clients.bound("ec2", self.home_region, binding, account.id)
+            client = self.ways.clients.bound("ec2", self.ways.home_region, binding, account.id)
             regions = await enabled_regions(client)
             # AWS names regions of the account's own partition only; simulations name all that there are.
             self._asked[account.id] = tuple(each for each in regions if each not in self.partition.foreign)
@@ -138,73 +119,44 @@ class Entrance:
                 raise CallFailed(fault) from None
             self.fallbacks.add(account.id)
 
-    async def _lender(self, account: Account) -> Lender:
-        lender = self._lenders.get(account.id)
-        if lender is None:
-            lender = await self._through_profile(account) if self.by_profile(account) else self._make(account)
-            self._lenders[account.id] = lender
-        return lender
+    async def _link(self, account: Account) -> Link:
+        """The last link of the way into an account."""
+        link = self._links.get(account.id)
+        if link is None:
+            link = (await self.ways.links(account, self.scope))[-1]
+            self._links[account.id] = link
+        return link
 
     def by_profile(self, account: Account) -> bool:
         """Whether the account is entered with the credentials of a named profile."""
-        return account.profile is not None and self.access.role is None
+        return self.ways.by_profile(account)
 
-    def _make(self, account: Account) -> Lender:
-        if account.direct:
-            return self.hub
-        sts = self.clients.bound("sts", self.home_region, self._own(self.hub))
-        entry = RoleEntry(
-            account_id=account.id,
-            role_arn=role_arn(account.role or self.access.role or DEFAULT_ROLE, account.id, self.caller.partition),
-            session_name=self.access.session_name or f"fanout-{self.run_id}",
-            external_id=account.external_id or self.access.external_id,
-            duration=int(self.access.duration.total_seconds()) if self.access.duration else None,
-            policy=self.policy,
-        )
-        return SharedLender(account.id, AssumeRole(sts, entry, self.provider), self.provider)
-
-    def _own(self, lender: Lender) -> Binding:
-        return Binding(lender=lender, slot=self.once, timeout=self.call_timeout, stage=Stage.ACCESS)
-
-    async def _through_profile(self, account: Account) -> Lender:
-        """Credentials of a named profile, as the AWS CLI would use them; the account they lead to is checked."""
-        assert account.profile is not None
-        try:
-            lender = HubLender(open_session(account.profile), on_secrets=self.provider.on_secrets)
-            caller = await identify(self.clients, lender, self.home_region, self.patient, self.call_timeout)
-        except FanoutError as error:
-            raise failed(
-                FaultKind.DENIED,
-                "ProfileUnusable",
-                f"profile {account.profile}: {error.message}",
-                stage=Stage.ACCESS,
-                hint=error.hint,
-            ) from None
-        if caller.account_id != account.id:
-            what = f"profile {account.profile} leads to account {caller.account_id}, not {account.id}"
-            raise failed(FaultKind.WRONG_ACCOUNT, "WrongAccount", what, stage=Stage.ACCESS)
-        return lender
+    def kept_by_client(self, account: Account) -> bool:
+        """Whether the bound client keeps the account's jobs to the declared actions, where AWS is not told them."""
+        return account.direct or self._links[account.id].by_client or self.scope.arn is not None
 
     def context(self, account: Account, region: str, slot: Slot, task: Task, log: Log) -> TargetContext:
         """The context of one job; the account has been entered."""
-        scoped_by_aws = not (account.direct or self.by_profile(account))
+        ways = self.ways
         binding = Binding(
-            lender=self._lenders[account.id],
+            lender=self._links[account.id].lender,
             slot=slot,
-            timeout=self.call_timeout,
+            timeout=ways.call_timeout,
             region=region,
-            allowed=None if scoped_by_aws else self.allowed,
+            allowed=self.scope.allowed if self.kept_by_client(account) else None,
+            reading=self.scope.reading,
             may_be_off=self.may_be_off(account, region),
         )
         return TargetContext(
             account=account,
             region=region,
-            partition=self.caller.partition,
+            partition=ways.caller.partition,
             run_id=self.run_id,
+            dry_run=self.dry_run,
             log=log,
-            home_region=self.home_region,
+            home_region=ways.home_region,
             service=task.service,
-            clients=self.clients,
+            clients=ways.clients,
             binding=binding,
         )
 

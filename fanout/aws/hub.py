@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,6 +17,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from fanout.aws.calls import Binding
 from fanout.aws.clients import Clients
+from fanout.aws.clock import SKEW_REFUSED, says_skew, skew_of
 from fanout.aws.credentials import TRANSIENT, refresh_window, tides_over
 from fanout.aws.faults import CallFailed, classify, failed
 from fanout.aws.lease import Lease, OnSecrets, keep_no_secrets
@@ -29,6 +31,11 @@ NO_CREDENTIALS_HINT = (
     "fanout finds them as the AWS CLI does: AWS_* variables, --profile or AWS_PROFILE, SSO (`aws sso login`), "
     "a container's or an instance's role; `aws sts get-caller-identity` should work"
 )
+
+_RENEWED = frozenset(
+    {"assume-role", "assume-role-with-web-identity", "sso", "iam-role", "container-role", "custom-process"}
+)
+"""How botocore's chain names credentials (`method`) that it gets again by itself, with other keys each time."""
 
 
 def open_session(profile: str | None) -> AioSession:
@@ -69,8 +76,10 @@ class HubLender:
         session: AioSession,
         clock: Callable[[], float] = time.monotonic,
         on_secrets: OnSecrets = keep_no_secrets,
+        cache: MutableMapping[str, Any] | None = None,
     ) -> None:
         self.session = session
+        self._cache = cache
         self._clock = clock
         self._on_secrets = on_secrets
         self._lent = False
@@ -104,12 +113,26 @@ class HubLender:
     def origin(self) -> str:
         """Which credentials these are, as far as is known, for messages: never the secret."""
         known = [f"profile {self.session.profile}"] if self.session.profile else []
-        method = getattr(self._credentials, "method", None)
-        known += [f"from {method}"] if method else []
+        known += [f"from {self.method}"] if self.method else []
         held = vars(self._credentials) if self._credentials is not None else {}
         key = held.get("_access_key") or held.get("access_key")
         known += [f"access key {key[:4]}…{key[-4:]}"] if isinstance(key, str) and len(key) > 8 else []
         return f"the source credentials ({', '.join(known)})" if known else "the source credentials"
+
+    def signer(self, caller: Caller, lease: Lease) -> str:
+        """A text that says whose credentials these are: the same in the next process, unless they are others.
+
+        Keys that were handed over are known by their id; credentials that the chain gets anew each time by where it does so.
+        """
+        if getattr(self._credentials, "method", None) not in _RENEWED:
+            return f"{caller.arn} {lease.keys.access_key}"
+        arn = re.sub(r"(:assumed-role/.+)/botocore-session-\d+$", r"\1", caller.arn)
+        return f"{arn} {self.session.profile or ''}"
+
+    @property
+    def method(self) -> str:
+        """How botocore found the credentials (env, iam-role, container-role, ...); empty before they were asked for."""
+        return str(getattr(self._credentials, "method", None) or "")
 
     def distrust(self, lease: Lease) -> None:
         """Ask the chain again before the next use, where it can give anything new."""
@@ -144,10 +167,15 @@ class HubLender:
         self._on_secrets(keys.secret_key, keys.token or "")
         self._renew_at = float("inf") if left is None else now + left - refresh_window(left)
         expires = None if left is None else now + left
-        return Lease(keys=_read_only(keys), account_id=self.account_id, expires=expires)
+        return Lease(
+            keys=_read_only(keys),
+            account_id=self.account_id,
+            expires=expires,
+            expiration=getattr(self._credentials, "_expiry_time", None),
+        )
 
     async def _resolve(self) -> AioCredentials:
-        found = await create_credential_resolver(self.session).load_credentials()
+        found = await create_credential_resolver(self.session, cache=self._cache).load_credentials()
         if found is None:
             raise failed(
                 FaultKind.DENIED,
@@ -208,7 +236,7 @@ async def identify(clients: Clients, lender: HubLender, region: str, slot: Slot,
     try:
         await lender.lease()
     except CallFailed as error:
-        raise AccessError(error.fault.message, error.fault.hint or NO_CREDENTIALS_HINT) from None
+        raise AccessError(error.fault.message, error.fault.hint or NO_CREDENTIALS_HINT, link="source") from None
     try:
         answer = await sts.get_caller_identity()
     except Exception as error:
@@ -228,12 +256,20 @@ def _access_error(error: Exception, region: str, origin: str) -> Exception:
     fault = classify(error, Stage.ACCESS)
     if fault.kind is FaultKind.TASK_BUG:
         return error
+    what = f"{origin} do not work: {fault.code} from STS in {region}: {fault.message}"
+    skew = skew_of(getattr(error, "response", {}))
+    if skew is not None and abs(skew) > SKEW_REFUSED and fault.kind in (FaultKind.DENIED, FaultKind.EXPIRED):
+        hint = f"this machine's clock is {says_skew(skew)}: AWS refuses requests that are off by more than five minutes; set it"
+        return AccessError(what, hint, link="clock")
     hint = {
         FaultKind.EXPIRED: "renew them, for example with `aws sso login`",
         FaultKind.NOT_PROPAGATED: "the access key does not exist, or not in this partition: check AWS_ACCESS_KEY_ID and the profile",
         FaultKind.DENIED: fault.hint or "check the keys, and this machine's clock",
     }.get(fault.kind, fault.hint)
-    return AccessError(f"{origin} do not work: {fault.code} from STS in {region}: {fault.message}", hint)
+    return AccessError(what, hint, link="endpoint" if fault.kind in _NO_ANSWER else "source")
+
+
+_NO_ANSWER = frozenset({FaultKind.UNREACHABLE, FaultKind.TLS, FaultKind.TIMEOUT, FaultKind.MALFORMED_RESPONSE})
 
 
 def profiles_of(session: AioSession) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from botocore.credentials import ReadOnlyCredentials
@@ -12,11 +13,16 @@ from botocore.credentials import ReadOnlyCredentials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Keys that are good until `expires` (monotonic seconds; None: they do not expire)."""
+    """Keys that are good until `expires` (monotonic seconds; None: they do not expire).
+
+    `expiration` is the same end as AWS names it, in UTC; `identity` is the ARN that they act as, empty where unknown.
+    """
 
     keys: ReadOnlyCredentials
     account_id: str
     expires: float | None = None
+    expiration: datetime | None = None
+    identity: str = ""
 
     def remaining(self, now: float) -> float:
         """Seconds that are left at `now` (monotonic); infinity for keys that do not expire."""

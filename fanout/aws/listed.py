@@ -22,15 +22,20 @@ _PROFILE_READERS = 8
 
 Profiles = Mapping[str, Mapping[str, str]]
 AskAccount = Callable[[str], Awaitable[str]]
+AskLogin = Callable[[], Awaitable[Sequence[Account]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What files, stdin and profiles list, by term, and the ways in that the selecting terms among them give, by id."""
+    """What files, stdin, profiles and the login to IAM Identity Center list, by term.
+
+    What the selecting terms among them say of an account, by its id: ways in, and from the login its name.
+    """
 
     by_term: Mapping[Term, Sequence[Account]]
     files: Mapping[str, Account] = field(default_factory=dict)
     profiles: Mapping[str, Account] = field(default_factory=dict)
+    of_login: dict[str, Account] = field(default_factory=dict)
 
     def entering(self, account: Account) -> Account:
         """The account with the ways in that are listed for it.
@@ -58,16 +63,19 @@ def lists_by_term(by_term: Mapping[Term, Sequence[Account]], selecting: Sequence
     """
     files: dict[str, Account] = {}
     profiles: dict[str, Account] = {}
+    of_login: dict[str, Account] = {}
     for term in selecting:
         for each in by_term.get(term, ()):
-            if term.kind is TermKind.PROFILE:
+            if term.kind is TermKind.SSO:
+                of_login[each.id] = each
+            elif term.kind is TermKind.PROFILE:
                 first = profiles.setdefault(each.id, each)
                 if first.profile != each.profile:
                     both = f"profiles {first.profile} and {each.profile} are both of account {each.id}"
                     notes.append(f"{both}; {first.profile} is used")
             else:
                 files[each.id] = _agreed(files[each.id], each, term) if each.id in files else each
-    return Listed(by_term, files, profiles)
+    return Listed(by_term, files, profiles, of_login)
 
 
 def _agreed(known: Account, other: Account, term: Term) -> Account:
@@ -104,6 +112,21 @@ async def _read_list(term: Term, stdin: TextIO, check_region: CheckRegion) -> tu
         return await to_thread.run_sync(partial(read_accounts_file, Path(term.value), check_region=check_region))
     text = await to_thread.run_sync(stdin.read, abandon_on_cancel=True)
     return parse_accounts(text, "stdin", check_region=check_region)
+
+
+async def read_login(terms: Iterable[Term], ask: AskLogin | None) -> dict[Term, tuple[Account, ...]]:
+    """Find the accounts that the login to IAM Identity Center has, where a term asks for them.
+
+    :raises UsageError: if there is no such login.
+    :raises AccessError: if the access portal does not say.
+    """
+    term = next((term for term in terms if term.kind is TermKind.SSO), None)
+    if term is None:
+        return {}
+    if ask is None:
+        what = "the term sso stands for the accounts of a login to IAM Identity Center, and none was named"
+        raise UsageError(what, "add --sso SESSION, an sso-session of the AWS configuration")
+    return {term: tuple(await ask())}
 
 
 async def read_profiles(

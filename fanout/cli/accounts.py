@@ -12,7 +12,8 @@ from fanout.cli.command import Example, Verb, build
 from fanout.cli.errors import SOME_FAILED
 from fanout.cli.invocation import begin, sandboxed, start_logs
 from fanout.cli.names import LISTING, TIMEOUTS
-from fanout.cli.options import ACCESS, GENERAL, SELECTION
+from fanout.cli.options import GENERAL, SELECTION
+from fanout.cli.options_of_access import ACCESS
 
 _SPECS = (*SELECTION, *ACCESS, *TIMEOUTS, *LISTING, *GENERAL)
 
@@ -66,15 +67,16 @@ def _regions(flags: Mapping[str, Any]) -> int:
 def _list(which: str, flags: Mapping[str, Any]) -> int:
     invocation = begin(flags)
     checks.check_accounts(invocation.resolved, f"fanout {which}")
+    checks.check_access(invocation.resolved)
     listing.check(invocation)
     with sandboxed(invocation) as inside:
         import anyio
 
         from fanout import app
 
-        start_logs(inside)
+        secrets = start_logs(inside)
         ask = app.accounts_listing if which == "accounts" else app.regions_listing
-        found = anyio.run(ask, inside.settings, app.Streams(inside.stdin, inside.stdout, inside.stderr))
+        found = anyio.run(ask, inside.settings, app.Streams(inside.stdin, inside.stdout, inside.stderr), secrets.add)
         for note in found.notes:
             inside.say(f"fanout: {note}")
         listing.show(inside, found.rows, found.columns)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TextIO
 
 from fanout.cli.kinds import is_file
-from fanout.cli.resolve import Resolved
+from fanout.cli.resolve import Resolved, Source
 from fanout.model.errors import UsageError
+from fanout.model.role import check_tags
 from fanout.model.selection import SELECTORS, TermKind, parse_terms
 from fanout.tasks import Task
 
@@ -42,6 +43,52 @@ def _is_pipe(path: str) -> bool:
     except (OSError, RuntimeError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+_NOT_WITH_SSO = (
+    "external-id",
+    "session-name",
+    "duration",
+    "role-chain",
+    "source-identity",
+    "session-tag",
+    "session-policy",
+    "mfa-serial",
+    "mfa-code",
+)
+_NEVER_DROPPED = ("source-identity", "session-tag", "session-policy")
+"""What audits and limits sessions: to leave it out quietly would be wrong, wherever it was said."""
+
+
+def check_access(resolved: Resolved) -> None:
+    """Check that the ways in fit together.
+
+    :raises UsageError: if session tags do not, or something was said that IAM Identity Center (--sso) cannot carry.
+    """
+    check_tags(resolved.value("session-tag"))
+    if resolved.value("sso") is None:
+        _check_no_login(resolved)
+        return
+    for name in _NOT_WITH_SSO:
+        setting = resolved.settings[name]
+        said = setting.source is Source.FLAG or (name in _NEVER_DROPPED and not resolved.value("sandbox"))
+        if said and setting.value:
+            where = "" if setting.source is Source.FLAG else f" (set in {setting.where})"
+            raise UsageError(
+                f"--{name}{where} cannot go with --sso: AWS takes nothing of the kind for the credentials of a permission set",
+                f"leave --{name} away, or set it up in the permission set itself; without --sso roles are assumed",
+            )
+
+
+def _check_no_login(resolved: Resolved) -> None:
+    """Refuse the term sso where no login was named, before credentials are looked for that it would not need."""
+    for name in ("accounts", "only", "exclude"):
+        terms = parse_terms(resolved.value(name), option=f"--{name}", is_file=is_file)
+        if any(term.kind is TermKind.SSO for term in terms):
+            raise UsageError(
+                f"--{name}: the term sso stands for the accounts of a login to IAM Identity Center, and none was named",
+                "add --sso SESSION, an sso-session of the AWS configuration",
+            )
 
 
 def check_regions(resolved: Resolved, task: Task) -> None:

@@ -15,6 +15,7 @@ from fanout.model.printable import printable
 INTERNAL = 1
 USAGE = 2
 SOME_FAILED = 3
+NO_ACCESS = 6
 INTERRUPTED = 130
 STDOUT = "<stdout>"
 """The file that errors of writing stdout name."""

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from fanout.cli.environment import World
 from fanout.cli.resolve import Resolved, resolve
 from fanout.model.nearest import did_you_mean
 from fanout.model.settings import Settings
+
+if TYPE_CHECKING:
+    from fanout.views.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,23 @@ class Invocation:
             self.stderr.write(f"{line}\n")
 
 
-def start_logs(invocation: Invocation) -> None:
-    """Send what libraries and tasks log to stderr, as -v, -q and --log-format say. `fanout run` does this by itself."""
+def start_logs(invocation: Invocation) -> Redactor:
+    """Send what libraries and tasks log to stderr, as -v, -q and --log-format say. `fanout run` does this by itself.
+
+    What the redactor is told never shows in a line.
+    """
     from fanout.views.logs import configure
     from fanout.views.redaction import Redactor
     from fanout.views.screen import Screen
 
-    output = invocation.settings.output
+    output, secrets = invocation.settings.output, Redactor()
     configure(
         verbose=-1 if output.quiet else output.verbose,
         log_format="json" if output.log_format == "json" else "text",
         stream=Screen(invocation.stderr, os.environ),
-        secrets=Redactor(),
+        secrets=secrets,
     )
+    return secrets
 
 
 def begin(flags: Mapping[str, Any]) -> Invocation:

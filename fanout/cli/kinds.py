@@ -13,6 +13,7 @@ from fanout.model.checks import check_duration, check_role, role_account
 from fanout.model.duration import parse_duration
 from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
+from fanout.model.role import Hop, SessionTag
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -28,7 +29,8 @@ class Kind:
     """How one value is read. `parse` raises `UsageError` where the text is not of this kind.
 
     `expects` completes "expects ..."; `metavar` stands for the value in help; `toml` are the types that a configuration
-    file may hold it in; `show` writes a parsed value as people would type it; `splits` says that a comma separates values.
+    file may hold it in; `show` writes a parsed value as people would type it, without secrets; `separator` is the pattern
+    that stands between several values, or empty where each is given on its own.
     """
 
     metavar: str
@@ -36,7 +38,7 @@ class Kind:
     parse: Callable[[str], Any]
     toml: tuple[type, ...] = (str,)
     show: Callable[[Any], Any] = str
-    splits: bool = True
+    separator: str = ","
 
 
 def _text(text: str) -> str:
@@ -185,6 +187,33 @@ def role_arn(text: str) -> None:
         raise UsageError(f"{text!r} is not the ARN of a role", "write arn:aws:iam::111122223333:role/NAME")
 
 
+def sso(text: str) -> None:
+    """Check `SESSION` or `SESSION:PERMISSION_SET`.
+
+    :raises UsageError: if it is neither.
+    """
+    session, colon, name = text.partition(":")
+    if not session or (colon and not re.fullmatch(r"[\w+=,.@-]{1,32}", name, re.ASCII)):
+        raise UsageError(
+            f"{text!r} is not an sso-session", "write SESSION or SESSION:PERMISSION_SET, as in the AWS config file"
+        )
+
+
+def _session_policy(raw: str) -> Any:
+    from fanout.model.role import SessionPolicy
+
+    text = _text(raw)
+    if text.startswith("arn:"):
+        return SessionPolicy.of_arn(text)
+    path = _path(text)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"the session policy {text} cannot be read: {reason}") from None
+    return SessionPolicy.of_document(content, text)
+
+
 def _host(text: str) -> None:
     if not _HOST.fullmatch(text):
         raise UsageError(f"{text!r} is not a host or a URL", "write the name alone, or the whole URL of the endpoint")
@@ -197,7 +226,10 @@ SESSION_LENGTH = Kind("DURATION", "a duration from 15m to 12h", _session_length,
 LIMIT = Kind("N|N%", "a number or a percentage such as 5%", _limit, (str, int))
 SHARE = Kind("N%", "a percentage such as 99%", _share, (str,), lambda value: f"{value * 100:g}%")
 PATH = Kind("FILE", "a path", _path)
-TERM = Kind("TERM", "account terms such as org or ou:/prod", _term, splits=False)
+TERM = Kind("TERM", "account terms such as org or ou:/prod", _term, separator="")
 REGION = text("REGION", "regions", _region)
 HOST = text("HOST", "a host or a URL", _host)
+HOP = Kind("ARN[,external-id=ID]", "roles' ARNs", Hop.parse, separator=r",\s*(?=arn:)")
+TAG = Kind("KEY=VALUE", "session tags", SessionTag.parse, separator=r",(?!\s*transitive\s*(?:,|$))")
+SESSION_POLICY = Kind("FILE|ARN", "a policy's file or ARN", _session_policy)
 COLUMN = text("NAME", "names of columns")

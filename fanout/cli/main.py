@@ -58,6 +58,30 @@ def _runs() -> TyperCommand:
     return runs.command()
 
 
+def _assume() -> TyperCommand:
+    from fanout.cli import assume
+
+    return assume.command()
+
+
+def _profiles() -> TyperCommand:
+    from fanout.cli import profiles
+
+    return profiles.command()
+
+
+def _role() -> TyperCommand:
+    from fanout.cli import role
+
+    return role.command()
+
+
+def _doctor() -> TyperCommand:
+    from fanout.cli import doctor
+
+    return doctor.command()
+
+
 def _config() -> TyperCommand:
     from fanout.cli import config
 
@@ -76,6 +100,10 @@ VERBS: Mapping[str, tuple[str, Callable[[], TyperCommand]]] = {
     "regions": ("List the account and region pairs that it resolves to.", _regions),
     "tasks": ("List the tasks, or show what one needs.", _tasks),
     "runs": ("List past runs; show, export or delete one.", _runs),
+    "assume": ("Get one account's credentials, or run a program with them.", _assume),
+    "profiles": ("Write named profiles for the selected accounts, or remove them.", _profiles),
+    "role": ("Write the roles that fanout enters accounts with.", _role),
+    "doctor": ("Say which link of the way into each account is broken.", _doctor),
     "config": ("Show each setting and where it came from.", _config),
     "sandbox": ("Start a simulated organization on this machine.", _sandbox),
 }

@@ -45,7 +45,8 @@ def nest(upper: Verb, lower: Mapping[str, Lower]) -> TyperCommand:
 
 def _named(arguments: list[str], lower: Mapping[str, Lower], upper: str) -> tuple[int, str] | None:
     found = words(arguments, Arity.of(ALL))
-    for word in found:
+    # what stands behind an unknown option may be its value, so that a word that cannot be one comes first
+    for word in sorted(found, key=lambda word: not word.certain):
         if word.text in lower:
             return word.index, word.text
     certain = [word for word in found if word.certain]

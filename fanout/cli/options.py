@@ -5,13 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fanout.cli import kinds
-from fanout.cli.spec import Group, May, OptionSpec
-from fanout.model.checks import check_external_id, check_organization_id, check_role, check_session_name
-from fanout.model.settings import DEFAULT_ROLE
-
-
-def _not(value: bool) -> bool:
-    return not value
+from fanout.cli.options_of_access import ACCESS
+from fanout.cli.spec import Group, May, OptionSpec, negated
+from fanout.model.checks import check_organization_id
 
 
 def _seconds(value: timedelta) -> float:
@@ -24,7 +20,7 @@ def _formats() -> tuple[str, ...]:
     return formats()
 
 
-_S, _A, _E, _O, _G = Group.SELECTION, Group.ACCESS, Group.EXECUTION, Group.OUTPUT, Group.GENERAL
+_S, _E, _O, _G = Group.SELECTION, Group.EXECUTION, Group.OUTPUT, Group.GENERAL
 
 SELECTION = (
     OptionSpec(
@@ -36,7 +32,7 @@ SELECTION = (
         field="accounts",
         multiple=True,
         help="Accounts, as a union of terms (repeatable, or with commas): org, ou:ou-ab12-cdefghij, ou:/prod/payments, "
-        "tag:env=prod, 'name:web-*', 111122223333, profile:NAME, self, @FILE, - (stdin).",
+        "tag:env=prod, 'name:web-*', 111122223333, profile:NAME, self, sso, @FILE, - (stdin).",
     ),
     OptionSpec(
         name="only",
@@ -99,91 +95,6 @@ SELECTION = (
         field="refresh",
         default="false",
         help="Read the organization again instead of from the cache of 15 minutes.",
-    ),
-)
-
-ACCESS = (
-    OptionSpec(
-        name="profile",
-        kind=kinds.text("NAME"),
-        group=_A,
-        field="profile",
-        help="The profile of the source credentials.",
-    ),
-    OptionSpec(
-        name="role",
-        kind=kinds.text("ROLE", "a role", check_role),
-        group=_A,
-        field="role",
-        shown_default=DEFAULT_ROLE,
-        help="The role to assume in each account: NAME, path/NAME, or an ARN with {account_id} and {partition}.",
-    ),
-    OptionSpec(
-        name="external-id",
-        kind=kinds.text("ID", "an external id", check_external_id),
-        group=_A,
-        field="external_id",
-        secret=True,
-        help="The external id that the role's trust policy asks for.",
-    ),
-    OptionSpec(
-        name="session-name",
-        kind=kinds.text("NAME", "a session name", check_session_name),
-        group=_A,
-        field="session_name",
-        shown_default="fanout-RUN",
-        help="The name of the sessions, as CloudTrail shows it.",
-    ),
-    OptionSpec(
-        name="duration",
-        kind=kinds.SESSION_LENGTH,
-        group=_A,
-        field="duration",
-        shown_default="1h",
-        help="How long credentials live: 15m, 1h, 3600. They are refreshed for as long as the run lasts.",
-    ),
-    OptionSpec(
-        name="list-role",
-        kind=kinds.text("ARN", "the ARN of a role", kinds.role_arn),
-        group=_A,
-        field="list_role",
-        help="A role to assume for listing the organization.",
-    ),
-    OptionSpec(
-        name="no-scope",
-        kind=kinds.FLAG,
-        group=_A,
-        field="scoped",
-        adapt=_not,
-        default="false",
-        may=May.NOT_PROJECT,
-        help="Assume roles without the session policy derived from the task's declared actions.",
-    ),
-    OptionSpec(
-        name="self-direct",
-        kind=kinds.FLAG,
-        group=_A,
-        field="self_direct",
-        default="false",
-        may=May.NOT_PROJECT,
-        help="Let a changing task enter the caller's own account with the caller's credentials.",
-    ),
-    OptionSpec(
-        name="allow-endpoint",
-        kind=kinds.HOST,
-        group=_A,
-        field="allow_endpoints",
-        multiple=True,
-        may=May.NOT_PROJECT,
-        help="A host that may be called although it is not AWS's own for the service and region.",
-    ),
-    OptionSpec(
-        name="assume-rate",
-        kind=kinds.RATE,
-        group=_A,
-        field="assume_rate",
-        default="50",
-        help="AssumeRole calls a second, at most.",
     ),
 )
 
@@ -274,6 +185,15 @@ EXECUTION = (
         help="Stop at the first job that fails.",
     ),
     OptionSpec(
+        name="dry-run",
+        kind=kinds.FLAG,
+        group=_E,
+        field="dry_run",
+        default="false",
+        may=May.NOT_PROJECT,
+        help="Show what a task that changes things would change; nothing that changes anything is sent.",
+    ),
+    OptionSpec(
         name="require-coverage",
         kind=kinds.SHARE,
         group=_E,
@@ -335,7 +255,7 @@ OUTPUT = (
         kind=kinds.FLAG,
         group=_O,
         field="progress",
-        adapt=_not,
+        adapt=negated,
         default="false",
         help="Show no progress.",
     ),

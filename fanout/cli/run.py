@@ -111,6 +111,7 @@ def _run(line: TaskLine, flags: Mapping[str, Any], given: Mapping[str, Any]) -> 
     warn_of_sections(invocation, task.name)
     values = parameters.values(task, given, invocation.resolved, line.reference)
     checks.check_accounts(invocation.resolved, f"fanout run {shlex.quote(line.reference)}")
+    checks.check_access(invocation.resolved)
     checks.check_regions(invocation.resolved, task)
     checks.check_output(invocation.resolved, task, invocation.stdout)
     agreed = _confirm(task, invocation)
@@ -119,7 +120,7 @@ def _run(line: TaskLine, flags: Mapping[str, Any], given: Mapping[str, Any]) -> 
 
 
 def _confirm(task: Task, invocation: Invocation) -> confirm.Confirm:
-    if not task.changes or invocation.resolved.value("yes"):
+    if not task.changes or invocation.resolved.value("yes") or invocation.resolved.value("dry-run"):
         return confirm.always
     terms = (part.strip() for text in invocation.resolved.value("accounts") for part in text.split(","))
     return confirm.asking(task.name, invocation.stdin, invocation.stderr, stdin_is_data="-" in terms)

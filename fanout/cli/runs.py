@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -18,6 +18,9 @@ from fanout.cli.nested import Lower, nest
 from fanout.cli.options import GENERAL
 from fanout.model.row import to_json
 from fanout.model.summary import Summary
+
+if TYPE_CHECKING:
+    from fanout.app import RunRecord
 
 _SPECS = (*LISTING, *GENERAL)
 _RUN = typer.Argument(metavar="RUN", help="A run's id, a unique prefix of one, or last.", show_default=False)
@@ -58,6 +61,7 @@ def _show_verb() -> Verb:
         examples=(
             Example("The latest run", "fanout runs show last"),
             Example("As the JSON that --summary-file writes", "fanout runs show last -o json"),
+            Example("How to find its calls in CloudTrail", "fanout runs show last --cloudtrail"),
         ),
     )
 
@@ -109,14 +113,41 @@ def _list(flags: Mapping[str, Any]) -> int:
 _NO_RUNS = ("run_id", "task", "status")
 
 
-def _show(flags: Mapping[str, Any], *, run: Annotated[str, _RUN]) -> int:
+def _show(
+    flags: Mapping[str, Any],
+    *,
+    run: Annotated[str, _RUN],
+    cloudtrail: Annotated[
+        bool,
+        typer.Option("--cloudtrail", help="Print the queries that find its calls in CloudTrail.", show_default=False),
+    ] = False,
+) -> int:
     invocation = begin(flags)
     listing.check(invocation)
     with sandboxed(invocation) as inside:
         from fanout import app
 
-        _print_summary(inside, app.run_summary(inside.settings, run))
+        if cloudtrail:
+            _print_queries(inside, app.run_record(inside.settings, run))
+        else:
+            _print_summary(inside, app.run_summary(inside.settings, run))
     return 0
+
+
+def _print_queries(invocation: Invocation, record: RunRecord) -> None:
+    """Text to paste, unless a format was typed: a pipe is as likely to lead to a clipboard as to a program."""
+    from fanout.tools.trail import as_text, trail_queries
+
+    queries = trail_queries(record)
+    facts = queries.as_json()
+    form = listing.typed(invocation.resolved, "output")
+    plain = listing.typed(invocation.resolved, "out") is None and not listing.is_shaped(invocation)
+    if plain and form in (None, "table"):
+        invocation.stdout.write(as_text(queries))
+    elif plain and form == "json":
+        invocation.stdout.write(json.dumps({"cloudtrail": facts}, indent=2, ensure_ascii=False) + "\n")
+    else:
+        listing.show(invocation, [facts], list(facts), keep=1)
 
 
 def _print_summary(invocation: Invocation, summary: Summary) -> None:

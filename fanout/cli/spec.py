@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,12 +86,19 @@ class OptionSpec:
         return (self.name, *self.aliases)
 
 
+def negated(value: bool) -> bool:
+    """For options that switch off what their field switches on."""
+    return not value
+
+
 def parse_many(spec: OptionSpec, texts: Sequence[str]) -> tuple[Any, ...]:
-    """Read the values of a repeatable option, split at commas where its kind allows; nothing twice.
+    """Read the values of a repeatable option, split as its kind says; nothing twice.
 
     :raises UsageError: if one of them is empty or not of the option's kind.
     """
-    parts = [part for text in texts for part in (text.split(",") if spec.kind.splits else [text])]
+    parts = [
+        part for text in texts for part in (re.split(spec.kind.separator, text) if spec.kind.separator else [text])
+    ]
     return tuple(dict.fromkeys(spec.kind.parse(part) for part in parts))
 
 

@@ -91,6 +91,36 @@ class JobRecord:
     fault: Fault | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaysTaken:
+    """How a run's accounts were entered: ids of those with the caller's own credentials, and roles that accounts named.
+
+    `profiles` counts those by a profile, `others` those by a role of the run's; `account` and `region` are of its first job
+    in an account that was not entered with the caller's own credentials, else of its first job, or empty.
+    """
+
+    direct: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    profiles: int = 0
+    others: int = 0
+    account: str = ""
+    region: str = ""
+
+
+_DIRECT = "SELECT id FROM accounts WHERE direct AND skipped IS NULL ORDER BY id"
+_OWN_ROLES = (
+    "SELECT DISTINCT role FROM accounts WHERE NOT direct AND role IS NOT NULL AND skipped IS NULL ORDER BY role"
+)
+_BY_PROFILE = """
+SELECT count(*) FILTER (WHERE profile IS NOT NULL), count(*) FILTER (WHERE profile IS NULL AND role IS NULL)
+FROM accounts WHERE NOT direct AND skipped IS NULL
+"""
+_FIRST_PLACE = """
+SELECT jobs.account_id, jobs.region FROM jobs JOIN accounts ON accounts.id = jobs.account_id
+WHERE jobs.region IS NOT NULL AND accounts.skipped IS NULL ORDER BY accounts.direct, jobs.id LIMIT 1
+"""
+
+
 class LedgerReader:
     """Reads one ledger. Every question opens the file for itself and sees one consistent state of it.
 
@@ -140,6 +170,15 @@ class LedgerReader:
         """The run in numbers; of a run that goes on, as if it had been cut off now."""
         with reading(self.path) as connection:
             return totals.summarize(connection, self._header_from(connection))
+
+    def ways(self) -> WaysTaken:
+        """How its accounts were entered, as far as the plan says."""
+        with reading(self.path) as connection:
+            direct = tuple(found[0] for found in connection.execute(_DIRECT))
+            roles = tuple(found[0] for found in connection.execute(_OWN_ROLES))
+            profiles, others = connection.execute(_BY_PROFILE).fetchone()
+            account, region = connection.execute(_FIRST_PLACE).fetchone() or ("", "")
+        return WaysTaken(direct=direct, roles=roles, profiles=profiles, others=others, account=account, region=region)
 
     def overview(self) -> tuple[RunHeader, totals.RunEnd, Coverage]:
         """What a list of runs shows: cheaper than the summary."""

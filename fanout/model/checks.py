@@ -17,6 +17,8 @@ MAXIMUM_DURATION = timedelta(seconds=43200)
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+_MFA_SERIAL = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
+_MFA_CODE = re.compile(r"\d{6}", re.ASCII)
 _ORGANIZATION_ID = re.compile(r"o-[a-z0-9]{10,32}")
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_PATH = re.compile(r"(?:[\x21-\x2e\x30-\x7e]+/){0,}")
@@ -122,6 +124,38 @@ def check_session_name(text: str) -> None:
     """
     if not _SESSION_NAME.fullmatch(text):
         raise UsageError(f"{text!r} is not a session name", "it has 2 to 64 letters, digits or any of _+=,.@-")
+
+
+def check_source_identity(text: str) -> None:
+    """Check a source identity.
+
+    :raises UsageError: if STS would not take it.
+    """
+    if not _SESSION_NAME.fullmatch(text):
+        raise UsageError(f"{text!r} is not a source identity", "it has 2 to 64 letters, digits or any of _+=,.@-")
+    if text.lower().startswith("aws:"):
+        raise UsageError(f"the source identity {text!r} begins with aws:, which AWS keeps for itself")
+
+
+def check_mfa_serial(text: str) -> None:
+    """Check the serial number of an MFA device: the ARN of a virtual one, or a hardware one's number.
+
+    :raises UsageError: if STS would not take it.
+    """
+    if not _MFA_SERIAL.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is not the serial number of an MFA device",
+            "write the ARN of a virtual device, arn:aws:iam::111122223333:mfa/NAME, or the number of a hardware one",
+        )
+
+
+def check_mfa_code(text: str) -> None:
+    """Check a code of an MFA device; the message never holds it.
+
+    :raises UsageError: if it is not six digits.
+    """
+    if not _MFA_CODE.fullmatch(text):
+        raise UsageError("the MFA code (not shown) is not one", "it has six digits")
 
 
 def check_external_id(text: str) -> None:

@@ -38,9 +38,16 @@ class TaskLoadError(UsageError):
 
 
 class AccessError(FanoutError):
-    """There are no usable source credentials, or the organization is not the expected one or cannot be listed."""
+    """There are no usable source credentials, or the organization is not the expected one or cannot be listed.
+
+    `link` is the link of the way in that is broken, as `fanout doctor` names it: source, clock, mfa, endpoint, ...
+    """
 
     exit_code = 6
+
+    def __init__(self, message: str, hint: str = "", *, link: str = "") -> None:
+        super().__init__(message, hint)
+        self.link = link
 
 
 class SelectionError(FanoutError):

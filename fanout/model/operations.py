@@ -9,6 +9,8 @@ _READING = re.compile(
     r"(?!CheckIn|Checkout|GetActivityTask)"
     r"(Describe|Get|List|Head|Search|Lookup|BatchGet|BatchDescribe|Query|Scan|Select|Check|Count|Estimate|Filter"
     r"|Simulate|Validate|Decode|AssumeRole|View|Discover|Download)(?![a-z])"
+    # Reports that IAM makes for whoever asks; nothing of the account changes.
+    r"|GenerateServiceLastAccessedDetails|GenerateCredentialReport"
 )
 _ACTIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
@@ -20,6 +22,8 @@ _ACTIONS = {
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "lambda:Invoke": "lambda:InvokeFunction",
+    "access-analyzer:GetFindingV2": "access-analyzer:GetFinding",
+    "access-analyzer:ListFindingsV2": "access-analyzer:ListFindings",
 }
 
 

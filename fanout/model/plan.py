@@ -14,7 +14,9 @@ class RunHeader:
     `created` is ISO 8601 UTC. `parameters` are the task's, JSON-able. `selection` and `limits` are the settings as typed.
     `scope` is "session-policy", "none" or "client". `columns` are the task's declared columns, or empty.
     `task_source` says where the task came from (a distribution and version, or a file), `task_hash` is the SHA-256 of
-    that file's content in hex.
+    that file's content in hex. `session_name` is what its role sessions are called, empty in older ledgers; `cached` says
+    that it may have used credentials that an earlier command left behind, `portal` that it entered accounts through IAM
+    Identity Center, which names sessions itself.
     """
 
     run_id: str
@@ -33,4 +35,7 @@ class RunHeader:
     caller_account: str = ""
     partition: str = "aws"
     role: str = ""
+    session_name: str = ""
+    cached: bool = False
+    portal: bool = False
     organization_id: str = ""

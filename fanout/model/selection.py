@@ -24,6 +24,7 @@ class TermKind(StrEnum):
     ID = "id"
     PROFILE = "profile"
     SELF = "self"
+    SSO = "sso"
     FILE = "file"
     STDIN = "-"
 
@@ -32,12 +33,12 @@ NEEDS_ORGANIZATION = frozenset({TermKind.ORG, TermKind.OU, TermKind.TAG, TermKin
 """Kinds that cannot be resolved without listing the organization."""
 
 SELECTORS = (
-    "org, ou:ID or ou:/PATH, tag:KEY=VALUE, name:GLOB, an account id of twelve digits, profile:NAME, self, "
+    "org, ou:ID or ou:/PATH, tag:KEY=VALUE, name:GLOB, an account id of twelve digits, profile:NAME, self, sso, "
     "file:PATH or @PATH, and - for stdin"
 )
 """The grammar in one line, for messages and help."""
 
-_KINDS = ("org", "ou", "tag", "name", "profile", "self", "file")
+_KINDS = ("org", "ou", "tag", "name", "profile", "self", "sso", "file")
 _ANYTHING = ("all", "any", "*", "everything", "organization", "organisation")
 _UNIT_ID = re.compile(r"ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}|r-[0-9a-z]{4,32}")
 _LIKE_AN_ID = re.compile(r"[\d\s.,'eE+-]*\d[\d\s.,'eE+-]*", re.ASCII)
@@ -48,7 +49,7 @@ class Term:
     """One term of a selection.
 
     `text` is what was typed. `value` depends on `kind`: an OU's id or its path without a slash at the end ("/" for the
-    root), a tag's key, a glob over names or profiles, an account id, a file's path; empty for org, self and stdin.
+    root), a tag's key, a glob over names or profiles, an account id, a file's path; empty for org, self, sso and stdin.
     `pattern` is the glob over a tag's values, None where having the tag is enough.
     """
 
@@ -112,7 +113,7 @@ def _parse(text: str) -> Term:
         raise UsageError("an empty term", f"there are {SELECTORS}")
     if is_account_id(text):
         return Term(TermKind.ID, text, text)
-    if text in (TermKind.ORG, TermKind.SELF, TermKind.STDIN):
+    if text in (TermKind.ORG, TermKind.SELF, TermKind.SSO, TermKind.STDIN):
         return Term(TermKind(text), text)
     if text.startswith("@"):
         return _file(text, text[1:])
@@ -200,11 +201,11 @@ def _unknown(text: str, kind: str, value: str) -> UsageError:
 def _kind_hint(text: str, kind: str, value: str) -> str:
     if kind in ("id", "account") and is_account_id(value):
         return f"write {value}"
-    if kind in _KINDS:  # org:… and self:…
+    if kind in _KINDS:  # org:…, self:… and sso:…
         return f"write {kind} alone"
     if text.startswith("/"):
         return f"did you mean ou:{text}, or @{text} for a file?"
     if value:
         return did_you_mean(kind, _KINDS) or f"there are {SELECTORS}"
-    near = did_you_mean(kind, _KINDS) if nearest(kind, ("org", "self")) else ""
+    near = did_you_mean(kind, _KINDS) if nearest(kind, ("org", "self", "sso")) else ""
     return near or f"did you mean name:{text}? There are {SELECTORS}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from fanout.model.role import Hop, SessionPolicy, SessionTag
+
 DEFAULT_ROLE = "OrganizationAccountAccessRole"
 """The role that AWS Organizations creates in member accounts."""
 
@@ -29,7 +31,10 @@ class SelectionSettings:
 class AccessSettings:
     """How to get in. `role` is None where none was named: the default role then, but not for the caller's own account.
 
-    `duration` is None where none was asked for: AWS's own default of an hour then.
+    `duration` is None where none was asked for: AWS's own default of an hour then; with `shorten` one that is longer than
+    a role allows becomes the longest that works. `role_chain` are assumed once, in order, before the roles of accounts.
+    `session_policy` stands in place of the one that is derived from declared actions. `sso` is `SESSION` or
+    `SESSION:PERMISSION_SET`. `cache` keeps credentials in files of fanout's own.
     """
 
     profile: str | None = None
@@ -39,6 +44,15 @@ class AccessSettings:
     duration: timedelta | None = None
     list_role: str | None = None
     scoped: bool = True
+    role_chain: tuple[Hop, ...] = ()
+    source_identity: str | None = None
+    session_tags: tuple[SessionTag, ...] = ()
+    session_policy: SessionPolicy | None = None
+    shorten: bool = False
+    mfa_serial: str | None = None
+    mfa_code: str | None = field(default=None, repr=False)
+    sso: str | None = None
+    cache: bool = False
     self_direct: bool = False
     allow_endpoints: tuple[str, ...] = ()
     assume_rate: float = 50.0
@@ -58,6 +72,7 @@ class ExecutionSettings:
     retries: int = 4
     max_failures: str | None = None
     fail_fast: bool = False
+    dry_run: bool = False
     scp_deny_fails: bool = False
     require_coverage: float | None = None
 

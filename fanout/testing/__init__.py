@@ -9,11 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fanout.testing.analyzer import SimFinding
     from fanout.testing.clients import FakeCall, NoAnswerError, client_error
     from fanout.testing.context import FakeContext, FakeLog, run_task
     from fanout.testing.endpoint import Endpoint
     from fanout.testing.faults import Answer, FaultRule
+    from fanout.testing.portal import SimLogin
     from fanout.testing.statistics import Entry, Stats
+    from fanout.testing.trail import SimEvent
     from fanout.testing.world import HubKey, SimAccount, SimRole, World
 
 __all__ = [
@@ -27,6 +30,9 @@ __all__ = [
     "HubKey",
     "NoAnswerError",
     "SimAccount",
+    "SimEvent",
+    "SimFinding",
+    "SimLogin",
     "SimRole",
     "Stats",
     "World",
@@ -45,6 +51,9 @@ _HOME = {
     "HubKey": "world",
     "NoAnswerError": "clients",
     "SimAccount": "world",
+    "SimEvent": "trail",
+    "SimFinding": "analyzer",
+    "SimLogin": "portal",
     "SimRole": "world",
     "Stats": "statistics",
     "World": "world",

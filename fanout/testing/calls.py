@@ -12,7 +12,10 @@ from fanout.testing.identities import Identity
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated call. `params` are flat text for the query protocols, a JSON document for Organizations."""
+    """A call whose caller is known. `params` are flat text for the query protocols, a JSON document for the others.
+
+    `source_ip` is where it came from and `user_agent` who says so; `now` is in seconds since the epoch.
+    """
 
     service: str
     action: str
@@ -21,6 +24,8 @@ class Call:
     caller: Identity
     request_id: str
     now: float
+    source_ip: str = "127.0.0.1"
+    user_agent: str = ""
 
     def text(self, name: str, default: str = "") -> str:
         """A parameter as text."""
@@ -28,7 +33,11 @@ class Call:
 
     def listed(self, name: str) -> list[str]:
         """The values of a query-protocol list: `name.1`, `name.2`, ..."""
-        return list(_numbered(self.params, name))
+        return list(_numbered(self.params, name, ""))
+
+    def listed_in(self, name: str, member: str) -> list[str]:
+        """The values of one member over a query-protocol list of structures: `name.1.member`, `name.2.member`, ..."""
+        return list(_numbered(self.params, name, f".{member}"))
 
     def number(self, name: str) -> int | None:
         """A whole number, None where it is absent.
@@ -44,8 +53,8 @@ class Call:
             raise RefusedError("ValidationError", f"1 validation error detected: {name} is not a number") from None
 
 
-def _numbered(params: Mapping[str, Any], name: str) -> Iterator[str]:
+def _numbered(params: Mapping[str, Any], name: str, ending: str) -> Iterator[str]:
     number = 1
-    while (value := params.get(f"{name}.{number}")) is not None:
+    while (value := params.get(f"{name}.{number}{ending}")) is not None:
         yield value
         number += 1

@@ -59,12 +59,14 @@ class FakeContext:
         region: str = "us-east-1",
         partition: str = "aws",
         run_id: str = "test-run",
+        dry_run: bool = False,
         service: str | None = None,
     ) -> None:
         self.account = Account(id=account) if isinstance(account, str) else account
         self.region = region
         self.partition = partition
         self.run_id = run_id
+        self.dry_run = dry_run
         self.service = service
         self.log = FakeLog()
         self.slept: list[float] = []

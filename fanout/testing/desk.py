@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import time
 from calendar import timegm
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
-from typing import Any
-from urllib.parse import parse_qsl
 
+from fanout.testing.analyzer import Analyzer
 from fanout.testing.answers import RefusedError, Reply, html, refusal, refused
+from fanout.testing.buckets import Buckets
 from fanout.testing.calls import Call
 from fanout.testing.ec2 import Ec2
 from fanout.testing.faults import Answer, FaultBook, FaultRule
+from fanout.testing.iam import Iam
 from fanout.testing.identities import Identity, Vault
 from fanout.testing.organization import Organization
+from fanout.testing.parameters import Parameters
+from fanout.testing.portal import Portal
+from fanout.testing.routes import Asked, read
 from fanout.testing.signatures import Claim, ClaimError, Verifier, Wire, read_claim
 from fanout.testing.statistics import Entry, Statistics
 from fanout.testing.sts import Sts
+from fanout.testing.trail import Trail
 from fanout.testing.world import World
 
-_TARGET = "AWSOrganizationsV20161128."
 _SKEW = 900  # seconds that a request's date may be off
-
-_SERVICE_OF_VERSION = {"2011-06-15": "sts", "2016-11-15": "ec2"}
-
-
-@dataclass(slots=True)
-class _Request:
-    service: str = "unknown"
-    action: str = "unknown"
-    region: str = ""
-    account: str = ""
-    target: str = ""
-    key_id: str = ""
-    code: str = ""
+_GLOBAL = ("organizations", "iam")  # one endpoint for a whole partition, in its home region
+_PORTAL = ("sso", "sso-oidc")  # not signed, so nothing but the port tells the region
+_NOBODY = Identity(key_id="", secret="", token="", account="", arn="", user_id="", allows=())
 
 
 class Desk:
     """One world, served: `answer` decides at once, without waiting.
 
-    `clock` gives seconds since the epoch; `log_size` is how many requests the log holds (0: none).
+    `clock` gives seconds since the epoch; `log_size` is how many requests the log holds (0: none). `skipped` are seconds
+    that the world is ahead of the clock, by which signatures are still dated.
     """
 
     def __init__(self, world: World, *, log_size: int = 0, clock: Callable[[], float] = time.time) -> None:
@@ -51,24 +44,39 @@ class Desk:
         self.latency = world.latency
         self.faults = FaultBook(world.faults)
         self.statistics = Statistics(log=deque(maxlen=log_size))
-        self.vault = Vault(world)
+        self.skipped = 0.0
+        self.vault = Vault(world, self.now)
         self._clock = clock
         self._verifier = Verifier()
         self._numbers = count(1)
         self._sts = Sts(world, self.vault)
-        self._ec2 = Ec2(world)
-        self._organization = Organization(world)
+        self.portal = Portal(world, self.vault)
+        self.trail = Trail(world)
+        self._services: Mapping[str, Callable[[Call], Reply]] = {
+            "ec2": Ec2(world).answer,
+            "iam": Iam(world, self.vault).answer,
+            "organizations": Organization(world).answer,
+            "cloudtrail": self.trail.answer,
+            "access-analyzer": Analyzer(world).answer,
+            "ssm": Parameters(world).answer,
+            "s3": Buckets(world).answer,
+            "sso": self.portal.answer,
+            "sso-oidc": self.portal.create_token,
+        }
+
+    def now(self) -> float:
+        """The world's time, in seconds since the epoch."""
+        return self._clock() + self.skipped
 
     def answer(self, wire: Wire, port_region: str | None = None) -> Reply:
         """The reply to a request that came in at the port of a region, or at the port of all (None)."""
-        request = _Request()
+        request = Asked()
         request_id = f"fa0fa0fa-0000-4000-8000-{next(self._numbers):012x}"
         try:
             reply = self._carry_out(wire, port_region, request, request_id)
         except RefusedError as error:
             request.code = error.code
-            known = request.service if request.service in ("sts", "ec2", "organizations") else "sts"
-            reply = refused(known, error, request_id)
+            reply = refused(request.service, error, request_id)
         self.statistics.count(
             Entry(
                 at=self._clock(),
@@ -84,18 +92,30 @@ class Desk:
         reply.delay += self.latency
         return reply
 
-    def _carry_out(self, wire: Wire, port_region: str | None, request: _Request, request_id: str) -> Reply:
-        params = _read(wire, request)
-        now = self._clock()
-        caller = self._authenticate(wire, port_region, request, now)
+    def _carry_out(self, wire: Wire, port_region: str | None, request: Asked, request_id: str) -> Reply:
+        params = read(wire, request)
+        now = self.now()
+        if request.signed:
+            caller = self._authenticate(wire, port_region, request, now)
+        else:
+            caller = _NOBODY
+            request.region = port_region or ("" if request.service in _PORTAL else self.world.geography.home)
+            request.account = str(params.get("account_id", ""))
         if request.action == "AssumeRole":
             request.target = _account_of(str(params.get("RoleArn", "")))
         about = request.target or request.account
         rule = self.faults.draw(request.service, request.action, about, request.region)
-        call = Call(request.service, request.action, request.region, params, caller, request_id, now)
-        return self._serve(call) if rule is None else self._spoil(call, rule, request)
+        source = self.world.source_ip or wire.peer
+        agent = wire.headers.get("User-Agent", "")
+        call = Call(request.service, request.action, request.region, params, caller, request_id, now, source, agent)
+        try:
+            return self._serve(call) if rule is None else self._spoil(call, rule, request)
+        except RefusedError as error:
+            if request.action == "AssumeRole":
+                self.trail.refused(call, error)
+            raise
 
-    def _authenticate(self, wire: Wire, port_region: str | None, request: _Request, now: float) -> Identity:
+    def _authenticate(self, wire: Wire, port_region: str | None, request: Asked, now: float) -> Identity:
         service = request.service
         try:
             claim = read_claim(wire)
@@ -122,7 +142,7 @@ class Desk:
     def _check_scope(self, claim: Claim, service: str, port_region: str | None) -> None:
         """The credential scope must name the service that the request is for, and the region that it came to."""
         right = port_region
-        if service == "organizations":
+        if service in _GLOBAL:
             right = self.world.geography.home
         if claim.service == service and right in (None, claim.region):
             return
@@ -137,7 +157,8 @@ class Desk:
             )
         except ValueError:
             raise refusal(service, "signature", "Date must be in ISO-8601 'basic format'.") from None
-        if signed - now > _SKEW or now - signed > (claim.expires if claim.presigned else _SKEW):
+        sent = now - self.skipped
+        if signed - sent > _SKEW or sent - signed > (claim.expires if claim.presigned else _SKEW):
             raise refusal(service, "skewed")
         if identity.expires is not None and now >= identity.expires:
             self.statistics.expired += 1
@@ -148,17 +169,18 @@ class Desk:
         world = self.world
         known = identity.account in world.by_id
         enabled = world.enabled(identity.account) if known else world.default_regions
-        if service != "organizations" and region not in enabled:
+        if service not in _GLOBAL and region not in enabled:
             raise refusal(service, "unknown")
 
     def _serve(self, call: Call, rule: FaultRule | None = None) -> Reply:
-        if call.service == "ec2":
-            return self._ec2.answer(call)
         if call.service == "sts":
-            return self._sts.answer(call, rule)
-        return self._organization.answer(call)
+            reply = self._sts.answer(call, rule)
+            if call.action == "AssumeRole":
+                self.trail.entered(call, reply.body)
+            return reply
+        return self._services[call.service](call)
 
-    def _spoil(self, call: Call, rule: FaultRule, request: _Request) -> Reply:
+    def _spoil(self, call: Call, rule: FaultRule, request: Asked) -> Reply:
         request.code = rule.answer.value
         match rule.answer:
             case Answer.HTML_5XX:
@@ -192,33 +214,6 @@ class Desk:
             return RefusedError(rule.code, rule.message, rule.status or 500)
         reasons = {Answer.THROTTLE: "throttled", Answer.EXPIRED: "expired", Answer.REGION_OFF: "unknown"}
         return refusal(service, reasons[rule.answer])
-
-
-def _read(wire: Wire, request: _Request) -> Mapping[str, Any]:
-    """Fill in the service and the action that a request is for; gives its parameters.
-
-    :raises RefusedError: if it is for nothing that is simulated here, or cannot be read.
-    """
-    target = wire.headers.get("X-Amz-Target", "")
-    if target.startswith(_TARGET):
-        request.service, request.action = "organizations", target.removeprefix(_TARGET)
-        try:
-            params: Any = json.loads(wire.body or b"{}")
-        except ValueError:
-            params = None
-        if not isinstance(params, dict):
-            raise RefusedError("SerializationException", "the body is not a JSON object")
-        return params
-    text = wire.body.decode("utf-8", "replace") if wire.body else wire.query
-    form = dict(parse_qsl(text, keep_blank_values=True))
-    request.action = form.get("Action", "unknown")
-    version = form.get("Version", "")
-    if version not in _SERVICE_OF_VERSION:
-        raise RefusedError(
-            "InvalidAction", f"this endpoint simulates no such service (target {target!r}, version {version!r})"
-        )
-    request.service = _SERVICE_OF_VERSION[version]
-    return form
 
 
 def _account_of(role_arn: str) -> str:

@@ -1,4 +1,4 @@
-"""Our own local AWS endpoint: STS, Organizations and EC2 of a simulated organization, on loopback.
+"""Our own local AWS endpoint: STS, IAM, Organizations, EC2 and more of a simulated organization, on loopback.
 
 In a test: `with Endpoint(World.generate(10)) as endpoint: ... endpoint.env() ... endpoint.stats()`. As a process:
 `python -m fanout.testing.endpoint --accounts 1000 --latency 0.4 --port-per-region`, which prints one line of JSON when
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -23,7 +24,7 @@ from fanout.testing.desk import Desk
 from fanout.testing.faults import FaultRule
 from fanout.testing.server import Address, listening
 from fanout.testing.statistics import Entry, Stats
-from fanout.testing.world import HubKey, World
+from fanout.testing.world import HubKey, SimRole, World
 
 _T = TypeVar("_T")
 
@@ -77,6 +78,7 @@ class Endpoint:
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": key.key_id,
             "AWS_SECRET_ACCESS_KEY": key.secret,
+            **({"AWS_SESSION_TOKEN": key.token} if key.token else {}),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -110,6 +112,25 @@ class Endpoint:
         """Forget access keys: calls signed with them are refused as unknown."""
         self._do(lambda: self._desk.vault.forget(key_ids))
 
+    def role(self, account_id: str, name: str) -> SimRole | None:
+        """The role of a name as it was last written in an account, None where there is none (any more)."""
+        standing = self._do(lambda: self._desk.vault.roles.latest(account_id, name))
+        return None if standing is None else standing.role
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for credentials, MFA and IAM, without waiting; signatures are still dated by the real clock."""
+        self._do(lambda: setattr(self._desk, "skipped", self._desk.skipped + seconds))
+
+    def set_clock(self, moment: datetime | None) -> None:
+        """Make it this moment (with a time zone) in the world, or (None) what it really is; time goes on from there."""
+
+        def put() -> None:
+            self._desk.skipped = 0.0
+            if moment is not None:
+                self._desk.skipped = moment.timestamp() - self._desk.now()
+
+        self._do(put)
+
     def _started(self) -> tuple[BlockingPortal, Address]:
         if self._running is None:
             raise RuntimeError("the endpoint is not running; use it inside `with Endpoint(...) as endpoint:`")
@@ -123,7 +144,11 @@ class Endpoint:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve a generated world until standard input ends."""
     options = _parser().parse_args(arguments)
-    world = World.generate(
+    anyio.run(_serve, Desk(_world(options), log_size=options.log), options.port, options.port_per_region)
+
+
+def _world(options: argparse.Namespace) -> World:
+    return World.generate(
         options.accounts,
         suspended=options.suspended,
         instances=options.instances,
@@ -132,8 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         partition=options.partition,
         regions=tuple(options.regions.split(",")) if options.regions else None,
         faults=tuple(FaultRule.from_json(rule) for rule in json.loads(options.faults)),
+        consistency_seconds=options.consistency_seconds,
+        scp_denies=tuple(options.scp_denies),
+        source_ip=options.source_ip,
+        hub_keys=(HubKey(mfa_serial=options.mfa_serial, mfa_codes=tuple(options.mfa_code)),),
     )
-    anyio.run(_serve, Desk(world, log_size=options.log), options.port, options.port_per_region)
 
 
 async def _serve(desk: Desk, port: int, port_per_region: bool) -> None:
@@ -166,6 +194,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="the port for all regions (0: any free one)")
     parser.add_argument("--port-per-region", action="store_true", help="a port of its own for each region, too")
     parser.add_argument("--faults", default="[]", help="fault rules as a JSON list")
+    parser.add_argument("--consistency-seconds", type=float, default=0.0, help="how long IAM's changes stay unseen")
+    parser.add_argument("--scp-denies", action="append", default=[], help="an action or resource glob; may be repeated")
+    parser.add_argument("--source-ip", help="the address that all calls seem to come from")
+    parser.add_argument("--mfa-serial", help="the ARN of the hub user's MFA device")
+    parser.add_argument("--mfa-code", action="append", default=[], help="a code that works once; may be repeated")
     parser.add_argument("--log", type=int, default=0, help="how many requests GET /_fanout/log remembers")
     return parser
 

@@ -1,15 +1,19 @@
-"""Session policies: read, and evaluated as IAM does for the few element types that they need here."""
+"""Policies of identities and sessions: read, and evaluated as IAM does."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Any
+
+from fanout.testing.conditions import Condition, Context, conditions_of, glob, substituted
 
 MAX_LENGTH = 2048
 """Characters of a session policy, at most (AssumeRole, parameter Policy)."""
+
+_CACHED = 4096  # rulings that a policy remembers
 
 
 class Ruling(StrEnum):
@@ -25,92 +29,192 @@ class PolicyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Statement:
-    allow: bool
-    actions: tuple[str, ...]
+class Actions:
+    """The Action or NotAction of a statement; IAM ignores the case of actions."""
+
+    patterns: tuple[str, ...]
     negated: bool
-    resources: tuple[str, ...]
-    condition: dict[str, dict[str, tuple[str, ...]]]
 
-    def covers(self, action: str, resource: str, region: str) -> bool:
-        matched = any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
-        if matched is self.negated:
-            return False
-        if not any(pattern == "*" or fnmatchcase(resource, pattern) for pattern in self.resources):
-            return False
-        return all(self._holds(operator, tests, region) for operator, tests in self.condition.items())
-
-    def _holds(self, operator: str, tests: dict[str, tuple[str, ...]], region: str) -> bool:
-        """Only aws:RequestedRegion is known here; anything else fails closed."""
-        for key, values in tests.items():
-            if key.lower() != "aws:requestedregion":
-                return not self.allow
-            hit = any(fnmatchcase(region, value) for value in values)
-            if hit is (operator in ("StringNotEquals", "StringNotLike")):
-                return False
-        return True
+    def cover(self, action: str) -> bool:
+        """Whether the element is about an action."""
+        folded = action.lower()
+        return any(glob(pattern, folded) for pattern in self.patterns) is not self.negated
 
 
 @dataclass(frozen=True, slots=True)
-class SessionPolicy:
-    """A session policy: an action is allowed only where a statement allows it and none denies it."""
+class Statement:
+    """A statement of an identity or session policy."""
 
-    statements: tuple[_Statement, ...]
+    allow: bool
+    actions: Actions
+    resources: tuple[str, ...]
+    spared: bool  # NotResource
+    conditions: tuple[Condition, ...]
+
+    @property
+    def varies(self) -> bool:
+        """Whether its outcome hangs on more than action, resource and region."""
+        return any(each.key != "aws:requestedregion" for each in self.conditions) or any(
+            "${" in each for each in self.resources
+        )
+
+    def covers(self, action: str, resource: str, context: Context) -> bool:
+        """Whether it decides about an action on a resource."""
+        if not self.actions.cover(action):
+            return False
+        wanted = (substituted(each, context) for each in self.resources)
+        if any(each is not None and glob(each, resource) for each in wanted) is self.spared:
+            return False
+        return all(each.holds(context, unknown=not self.allow) for each in self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy, or several that count together: allowed is only what a statement allows and none denies."""
+
+    statements: tuple[Statement, ...]
+    varies: bool = field(init=False, compare=False)
+    """Whether its rulings hang on more than action, resource and region: only then is a context worth its making."""
     _rulings: dict[tuple[str, str, str], Ruling] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "varies", any(each.varies for each in self.statements))
+
     @classmethod
-    def parse(cls, text: str) -> SessionPolicy:
-        """Read a policy document.
+    def parse(cls, text: str) -> Policy:
+        """Read a document as STS and IAM do.
+
+        :raises PolicyError: if it is no policy, or has a condition operator that IAM does not know.
+        """
+        policy = cls.of(read_document(text))
+        for statement in policy.statements:
+            check_operators(statement.conditions)
+        return policy
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Policy:
+        """Read a document that is given as plain values; a condition operator that is unknown never lets anything pass.
 
         :raises PolicyError: if it is no policy.
         """
-        try:
-            document = json.loads(text)
-        except ValueError:
-            raise PolicyError("This policy contains invalid Json") from None
-        if not isinstance(document, dict) or "Statement" not in document:
-            raise PolicyError("Syntax errors in policy.")
-        if document.get("Version", "2012-10-17") not in ("2012-10-17", "2008-10-17"):
-            raise PolicyError("The policy has an unknown Version.")
-        statements = document["Statement"]
-        return cls(tuple(_statement(each) for each in (statements if isinstance(statements, list) else [statements])))
+        return cls(tuple(_statement(each) for each in statements_of(document)))
 
-    def ruling(self, action: str, resource: str = "*", region: str = "") -> Ruling:
+    @classmethod
+    def together(cls, policies: Iterable[Policy]) -> Policy:
+        """Policies as one, which allows what any of them allows and denies what any denies."""
+        return cls(tuple(statement for each in policies for statement in each.statements))
+
+    def ruling(self, action: str, resource: str = "*", region: str = "", context: Context | None = None) -> Ruling:
         """What the policy says to an action on a resource (an ARN, or * where the action takes none)."""
+        if context is not None:
+            return self._decide(action, resource, context)
         key = (action, resource, region)
         found = self._rulings.get(key)
         if found is None:
-            found = self._decide(action, resource, region)
-            if len(self._rulings) < 4096:
+            found = self._decide(action, resource, {"aws:requestedregion": (region,)} if region else {})
+            if len(self._rulings) < _CACHED:
                 self._rulings[key] = found
         return found
 
-    def _decide(self, action: str, resource: str, region: str) -> Ruling:
-        matching = [each for each in self.statements if each.covers(action, resource, region)]
-        if any(not each.allow for each in matching):
-            return Ruling.DENIED
-        return Ruling.ALLOWED if matching else Ruling.NOT_ALLOWED
+    def _decide(self, action: str, resource: str, context: Context) -> Ruling:
+        return outcome(each.allow for each in self.statements if each.covers(action, resource, context))
 
 
-def _statement(raw: Any) -> _Statement:
-    if not isinstance(raw, dict) or raw.get("Effect") not in ("Allow", "Deny"):
+def outcome(matching: Iterable[bool]) -> Ruling:
+    """The ruling of the statements that match, each told by whether it allows."""
+    found = set(matching)
+    if False in found:
+        return Ruling.DENIED
+    return Ruling.ALLOWED if found else Ruling.NOT_ALLOWED
+
+
+def read_document(text: str) -> dict[str, Any]:
+    """A document as plain values.
+
+    :raises PolicyError: if it is not JSON, or no object.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise PolicyError("This policy contains invalid Json") from None
+    if not isinstance(document, dict):
         raise PolicyError("Syntax errors in policy.")
+    return document
+
+
+def statements_of(document: Mapping[str, Any]) -> Sequence[Any]:
+    """The statements of a document, still raw.
+
+    :raises PolicyError: if there are none, or its version is unknown.
+    """
+    if "Statement" not in document:
+        raise PolicyError("Syntax errors in policy.")
+    if document.get("Version", "2012-10-17") not in ("2012-10-17", "2008-10-17"):
+        raise PolicyError("The policy has an unknown Version.")
+    statements = document["Statement"]
+    return statements if isinstance(statements, (list, tuple)) else [statements]
+
+
+def effect_of(raw: Any) -> bool:
+    """Whether a raw statement allows.
+
+    :raises PolicyError: if it is none.
+    """
+    if not isinstance(raw, Mapping) or raw.get("Effect") not in ("Allow", "Deny"):
+        raise PolicyError("Syntax errors in policy.")
+    return bool(raw["Effect"] == "Allow")
+
+
+def actions_of(raw: Mapping[str, Any]) -> Actions:
+    """The actions of a raw statement.
+
+    :raises PolicyError: if it has none, or both of Action and NotAction.
+    """
     if ("Action" in raw) == ("NotAction" in raw):
         raise PolicyError("Policy statement must contain actions.")
-    if "Resource" not in raw or "Principal" in raw:
-        raise PolicyError("Policy statement must contain resources, and no principal.")
-    actions = _texts(raw.get("Action", raw.get("NotAction")))
+    actions = texts(raw.get("Action", raw.get("NotAction")))
     if not all(action == "*" or ":" in action for action in actions):
         raise PolicyError("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
-    condition = {
-        operator: {key: _texts(values) for key, values in tests.items()}
-        for operator, tests in raw.get("Condition", {}).items()
-    }
-    return _Statement(raw["Effect"] == "Allow", actions, "NotAction" in raw, _texts(raw["Resource"]), condition)
+    return Actions(tuple(each.lower() for each in actions), "NotAction" in raw)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [value]
+def read_conditions(raw: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """The conditions of a raw statement.
+
+    :raises PolicyError: if they are not of the right shape.
+    """
+    block = raw.get("Condition", {})
+    try:
+        return conditions_of(block) if isinstance(block, Mapping) else conditions_of({"": block})
+    except TypeError:
+        raise PolicyError("Syntax errors in policy.") from None
+
+
+def check_operators(conditions: Iterable[Condition]) -> None:
+    """Refuse what IAM refuses when a document is handed in.
+
+    :raises PolicyError: if an operator is unknown.
+    """
+    for each in conditions:
+        if not each.known:
+            raise PolicyError(f"Invalid Condition type : {each.operator}.")
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """One text or several, as a document's elements have them.
+
+    :raises PolicyError: if they are no texts.
+    """
+    values = value if isinstance(value, (list, tuple)) else [value]
     if not all(isinstance(each, str) for each in values):
         raise PolicyError("Syntax errors in policy.")
     return tuple(values)
+
+
+def _statement(raw: Any) -> Statement:
+    allow = effect_of(raw)
+    actions = actions_of(raw)
+    if ("Resource" in raw) == ("NotResource" in raw) or "Principal" in raw or "NotPrincipal" in raw:
+        raise PolicyError("Policy statement must contain resources, and no principal.")
+    resources = texts(raw.get("Resource", raw.get("NotResource")))
+    return Statement(allow, actions, resources, "NotResource" in raw, read_conditions(raw))

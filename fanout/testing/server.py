@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
@@ -11,16 +12,19 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
 import anyio
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from fanout.testing.answers import Reply
 from fanout.testing.desk import Desk
 from fanout.testing.faults import FaultRule
-from fanout.testing.signatures import Wire
+from fanout.testing.signatures import Wire, scoped_service
 
 HOST = "127.0.0.1"
 _CONTROL = "/_fanout/"
+_MOST_BYTES = 16 * 1024 * 1024
 _LONG_LINE = 65536  # a presigned URL carries a session token and may carry a policy
 
 
@@ -38,6 +42,7 @@ class _Server(web.Server):
     def __init__(self, desk: Desk) -> None:
         super().__init__(
             self._handle,
+            request_factory=_request,
             handler_cancellation=True,
             access_log=None,
             max_line_size=_LONG_LINE,
@@ -61,10 +66,15 @@ class _Server(web.Server):
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
         body = await request.read() if request.can_read_body else b""
         if path.startswith(_CONTROL):
             return _control(self._desk, request.method, path.removeprefix(_CONTROL), body)
-        return await self._serve(request, Wire(request.method, path, query, request.headers, body))
+        return await self._serve(
+            request, Wire(request.method, path, query, request.headers, body, request.remote or "")
+        )
 
     async def _serve(self, request: web.BaseRequest, wire: Wire) -> web.StreamResponse:
         statistics = self._desk.statistics
@@ -114,10 +124,23 @@ async def _listen(runner: web.ServerRunner, port: int) -> int:
     return number
 
 
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """One request of aiohttp's, with room for an object that is sent to S3 in one part."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_MOST_BYTES)
+
+
 def _service(wire: Wire) -> str:
-    """The service as the request's scope names it, good enough to count by before anything is checked."""
-    scope = wire.headers.get("Authorization", "").partition(",")[0].split("/")
-    return scope[3] if len(scope) == 5 else "other"
+    """The service that a request is for, good enough to count by before anything is checked."""
+    if wire.headers.get("x-amz-sso_bearer_token", ""):
+        return "sso"
+    return scoped_service(wire) or "other"
 
 
 def _response(reply: Reply) -> web.Response:

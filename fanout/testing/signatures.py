@@ -29,13 +29,14 @@ class Headers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A request as it came: `path` and `query` are still encoded."""
+    """A request as it came: `path` and `query` are still encoded; `peer` is the address that sent it."""
 
     method: str
     path: str
     query: str
     headers: Headers
     body: bytes
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,18 @@ class Claim:
 
 class ClaimError(ValueError):
     """A signature that is there, but not whole."""
+
+
+def scoped_service(wire: Wire) -> str:
+    """The service that the request's scope names, good enough to route and to count by; empty where there is none."""
+    header = wire.headers.get("Authorization", "")
+    if header:
+        scope = header.partition(",")[0].split("/")
+    elif "X-Amz-Credential=" in wire.query:
+        scope = unquote_plus(wire.query.partition("X-Amz-Credential=")[2].partition("&")[0]).split("/")
+    else:
+        return ""
+    return scope[3] if len(scope) == 5 else ""
 
 
 def read_claim(wire: Wire) -> Claim | None:
@@ -154,6 +167,8 @@ class Verifier:
         told = wire.headers.get("X-Amz-Content-SHA256", "")
         if told and told not in (payload, "UNSIGNED-PAYLOAD"):
             return False
+        if not told and claim.presigned and claim.service == "s3":
+            told = "UNSIGNED-PAYLOAD"  # who makes a presigned URL for S3 does not know the body
         canonical = canonical_request(wire, claim, told or payload)
         scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
         hashed = sha256(canonical.encode()).hexdigest()
@@ -181,7 +196,9 @@ def canonical_request(wire: Wire, claim: Claim, payload: str) -> str:
         f"{name}:{','.join(' '.join(value.split()) for value in getall(name, []))}\n"
         for name in claim.signed_headers.split(";")
     )
-    path = "/" if wire.path == "/" else quote(wire.path, safe="/" + _UNRESERVED)
+    # S3 is the one service whose path is signed as it is sent, not encoded once more.
+    as_sent = wire.path == "/" or claim.service == "s3"
+    path = wire.path if as_sent else quote(wire.path, safe="/" + _UNRESERVED)
     query = _canonical_query(wire.query) if wire.query else ""
     return f"{wire.method}\n{path}\n{query}\n{headers}\n{claim.signed_headers}\n{payload}"
 

@@ -12,6 +12,7 @@ from typing import Any
 class Entry:
     """One request in the log. `account` signed it; `target` is the account that an AssumeRole asks to enter.
 
+    Calls to the portal of Identity Center are not signed: their `account` is the one they ask about, if any.
     `at` is seconds since the epoch; `code` is empty where the call was carried out and answered.
     """
 

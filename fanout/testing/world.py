@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fanout.testing.faults import FaultRule
 from fanout.testing.regions import PARTITIONS, Partition
+
+if TYPE_CHECKING:
+    from fanout.testing.analyzer import SimFinding
+    from fanout.testing.portal import SimLogin
+    from fanout.testing.trail import SimEvent
 
 MANAGEMENT_ID = "999900000000"
 """The management account of a generated world."""
@@ -17,27 +23,47 @@ MANAGEMENT_ID = "999900000000"
 UNITS = ("/prod", "/prod/payments", "/dev", "/sandbox")
 """The organizational units of a generated world, parents before children."""
 
+Document: TypeAlias = Mapping[str, Any]
+"""A policy document as plain values, such as `{"Version": "2012-10-17", "Statement": [...]}`."""
+
 _TEAMS = ("web", "data", "platform")
 _STATES = ("SUSPENDED", "PENDING_CLOSURE", "PENDING_ACTIVATION")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubKey:
-    """A long-lived access key of an IAM user, from which everything starts."""
+    """An access key from which everything starts: of an IAM user, or of a session, where `token` is given.
+
+    `policies` are identity policy documents of the user; without them `allows` are its actions, as globs. `mfa_serial` is
+    the ARN of its MFA device and `mfa_codes` are the codes that it shows, each good once. With a `token`, `arn` may be
+    that of an assumed-role session, `expires` is in seconds since the epoch, and `tags` are session tags.
+    """
 
     key_id: str = "AKIAFANOUTHUB0000001"
     secret: str = field(default="local/endpoint/only/0123456789abcdefABCD", repr=False)
     account: str = MANAGEMENT_ID
     user: str = "hub"
     allows: tuple[str, ...] = ("*",)
+    policies: tuple[Document, ...] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    mfa_serial: str | None = None
+    mfa_codes: tuple[str, ...] = field(default=(), repr=False)
+    token: str | None = field(default=None, repr=False)
+    expires: float | None = None
+    arn: str | None = None
+    transitive: tuple[str, ...] = ()
+    source_identity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimRole:
-    """A role as it stands in an account.
+    """A role as it stands in an account when the endpoint starts; through IAM it may be changed.
 
-    `trusted` False refuses everybody; `trusts` are globs over the caller's ARN, empty for any identity of the management
-    account; `max_session` is in seconds; `allows` are the actions of its identity-based policies, as globs.
+    `trust` is its trust policy document. Without one, `trusted` False refuses everybody, `trusts` are globs over the
+    caller's ARN, empty for any identity of the management account, and `external_id` must be told where it is given.
+    `inline` (documents by name) and `managed` (ARNs) are its identity policies; where neither is given, `allows` are the
+    actions that it may do, as globs. `boundary` is the document or the ARN of its permissions boundary. `max_session` is
+    in seconds. `services_used` says when each service (by its namespace, such as `ec2`) was last used.
     """
 
     name: str
@@ -47,6 +73,16 @@ class SimRole:
     external_id: str | None = field(default=None, repr=False)
     max_session: int = 3600
     allows: tuple[str, ...] = ("*",)
+    trust: Document | None = None
+    inline: Mapping[str, Document] | None = None
+    managed: tuple[str, ...] | None = None
+    boundary: Document | str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    created: datetime | None = None
+    last_used: datetime | None = None
+    last_used_region: str = "us-east-1"
+    services_used: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +125,12 @@ class World:
     `credential_seconds` overrides how long assumed credentials live, whatever was asked; `latency` is waited before each
     answer, in seconds; `empty_page_every` n makes each n-th page of an Organizations listing empty, with a NextToken
     (0: none); `omit_state`/`omit_status` leave the member out of listed accounts; `vpcs` and `instances` are per account
-    and region.
+    and region. What IAM is told shows `consistency_seconds` later. `scp_denies` are globs over actions and over the ARNs
+    of resources that a service control policy denies to member accounts (the management account is free of them, as with
+    AWS); `policies` are customer managed policies by ARN; `source_ip` stands in for the address that calls come from.
+    `logins` are those of Identity Center, `findings` are Access Analyzer's by account, `events` are in CloudTrail from the
+    start, `buckets` are the names of an account's; `portal_rate` and `lookup_rate` are calls a second that the portal
+    takes for a login and CloudTrail for an account and region (0: any number).
     """
 
     accounts: tuple[SimAccount, ...]
@@ -110,6 +151,16 @@ class World:
     empty_page_every: int = 7
     omit_state: bool = False
     omit_status: bool = False
+    source_ip: str | None = None
+    consistency_seconds: float = 0.0
+    scp_denies: tuple[str, ...] = ()
+    policies: Mapping[str, Document] = field(default_factory=dict)
+    logins: tuple[SimLogin, ...] = ()
+    portal_rate: float = 0.0
+    findings: Mapping[str, tuple[SimFinding, ...]] = field(default_factory=dict)
+    events: tuple[SimEvent, ...] = ()
+    lookup_rate: float = 0.0
+    buckets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def generate(

@@ -24,6 +24,7 @@ class Door:
     """As much of an entrance as judging asks for."""
 
     off: set[str] = field(default_factory=set)
+    dry_run: bool = False
 
     def may_be_off(self, _account: Account, region: str) -> bool:
         return region in self.off

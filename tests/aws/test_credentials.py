@@ -16,17 +16,11 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.aws.credentials import (
-    TRANSIENT,
-    AssumeRole,
-    Provider,
-    RoleEntry,
-    SharedLender,
-    explain,
-    refresh_window,
-)
+from fanout.aws.assume import AssumeRole, RoleEntry, explain
+from fanout.aws.credentials import TRANSIENT, SharedLender, refresh_window
 from fanout.aws.faults import CallFailed, classify, failed
 from fanout.aws.lease import Lease
+from fanout.aws.provider import Provider
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.pace import Pace
 from fanout.model.policy import session_policy

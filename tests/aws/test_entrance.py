@@ -10,16 +10,19 @@ from datetime import timedelta
 import pytest
 
 from fanout.aws.calls import Binding
-from fanout.aws.entrance import Entrance, OwnSlot, access_fault, role_arn
+from fanout.aws.entrance import Entrance, OwnSlot, access_fault
 from fanout.aws.faults import CallFailed
-from fanout.aws.hub import identify
 from fanout.aws.lease import Lease
+from fanout.aws.mfa import MfaCodes
 from fanout.aws.regions import RegionSelection, load_regions
+from fanout.aws.start import open_ways
+from fanout.aws.ways import role_arn
 from fanout.model.account import Account
 from fanout.model.errors import UsageError
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.policy import FANOUT_ACTIONS, session_policy
 from fanout.model.retry import Backoff
+from fanout.model.scope import Scope
 from fanout.model.settings import AccessSettings
 from fanout.tasks import Context, task
 from fanout.testing import Answer, Endpoint, FakeLog, FaultRule, SimRole, World
@@ -56,24 +59,32 @@ def endpoint() -> Iterator[Endpoint]:
 async def entrance_of(
     *, regions: RegionSelection | None = None, actions=("ec2:DescribeVpcs",), **access
 ) -> AsyncIterator[Entrance]:
+    settings = AccessSettings(**access)
     async with opened() as way:
-        caller = await identify(way.clients, way.hub, REGION, way.slot, 5.0)
-        yield Entrance(
+        ways = await open_ways(
+            way.session,
+            REGION,
+            access=settings,
             clients=way.clients,
             provider=way.provider,
-            hub=way.hub,
-            caller=caller,
-            partition=load_regions(way.session).partition("aws"),
-            access=AccessSettings(**access),
             home_region=REGION,
-            run_id="r-1",
-            policy=None if actions is None else session_policy(actions, FANOUT_ACTIONS),
-            allowed=actions,
+            session_name=settings.session_name or "fanout-r-1",
             call_timeout=5.0,
-            regions=regions,
             once=OwnSlot(),
             patient=OwnSlot(Backoff(retries=2, base=0.0)),
+            codes=MfaCodes(settings.mfa_code, nobody),
         )
+        yield Entrance(
+            ways=ways,
+            partition=load_regions(way.session).partition("aws"),
+            run_id="r-1",
+            scope=Scope() if actions is None else Scope.of(actions, settings),
+            regions=regions,
+        )
+
+
+async def nobody(serial: str) -> str:
+    raise UsageError(f"nobody can be asked for the code of {serial}")
 
 
 async def rows(entrance: Entrance, account: Account, region: str = REGION, slot: Slot | None = None) -> list[dict]:
@@ -101,8 +112,10 @@ async def assumed(hub: Endpoint, account: Account, **access) -> str:
     hub.reset()
     async with entrance_of(**access) as entrance:
         await entrance.enter(account, Slot())
-        entrance_lease = await entrance._lenders[account.id].lease()
-        sts = entrance.clients.bound("sts", REGION, entrance.context(account, REGION, Slot(), vpcs, FakeLog()).binding)
+        entrance_lease = await entrance._links[account.id].lender.lease()
+        sts = entrance.ways.clients.bound(
+            "sts", REGION, entrance.context(account, REGION, Slot(), vpcs, FakeLog()).binding
+        )
         identity = await sts.get_caller_identity()
     assert entrance_lease.account_id == identity["Account"] == account.id
     return identity["Arn"]
@@ -119,8 +132,8 @@ async def test_the_role_of_the_account_comes_before_that_of_the_run_and_that_bef
 async def test_external_id_and_duration_of_the_run_reach_sts(hub):
     async with entrance_of(role="team/Special", external_id="secret-id", duration=timedelta(minutes=20)) as entrance:
         await entrance.enter(Account(id=ACCOUNT), Slot())
-        lease = await entrance._lenders[ACCOUNT].lease()
-        assert 1190 < lease.remaining(entrance.provider.clock()) <= 1200
+        lease = await entrance._links[ACCOUNT].lender.lease()
+        assert 1190 < lease.remaining(entrance.ways.provider.clock()) <= 1200
     async with entrance_of(role="team/Special") as entrance:
         with pytest.raises(CallFailed, match="not authorized"):
             await entrance.enter(Account(id=ACCOUNT), Slot())
@@ -161,7 +174,7 @@ async def test_one_assume_role_for_all_jobs_of_an_account(hub):
             await entrance.enter(account, Slot())
         for region in ("eu-west-1", "us-west-2", "eu-central-1"):
             assert len(await rows(entrance, account, region)) == 1
-        assert entrance.provider.assume_role_calls == 1
+        assert entrance.ways.provider.assume_role_calls == 1
     assert hub.stats().assume_role == {ACCOUNT: 1}
 
 
@@ -327,10 +340,10 @@ async def test_an_assume_role_that_is_throttled_is_tried_again_by_the_provider_a
     """Two layers that each try five times would be twenty-five calls."""
     hub.set_faults([FaultRule(answer=Answer.THROTTLE, action="AssumeRole")])
     async with entrance_of(role="CMDBDiscovery") as entrance:
-        entrance.provider._backoff = Backoff(retries=3, base=0.0)
+        entrance.ways.provider._backoff = Backoff(retries=3, base=0.0)
         with pytest.raises(CallFailed) as caught:
             await entrance.enter(Account(id=ACCOUNT), Slot(retries=4))
-        assert entrance.once.calls == entrance.provider.assume_role_calls == 4
+        assert entrance.ways.once.calls == entrance.ways.provider.assume_role_calls == 4
     assert caught.value.fault.kind is FaultKind.THROTTLED
     assert hub.stats().assume_role == {ACCOUNT: 4}
 

@@ -17,10 +17,12 @@ import pytest
 from anyio.abc import SocketAttribute, TaskGroup
 from botocore.loaders import Loader
 
+from fanout.aws.assume import AssumeRole, RoleEntry
 from fanout.aws.calls import Binding
 from fanout.aws.clients import Clients
-from fanout.aws.credentials import AssumeRole, Provider, RoleEntry, SharedLender
+from fanout.aws.credentials import SharedLender
 from fanout.aws.hub import HubLender, open_session
+from fanout.aws.provider import Provider
 from fanout.aws.transport import Transport
 from fanout.model.fault import Fault, Stage
 from fanout.model.pace import Pace

@@ -22,7 +22,7 @@ from fanout.model.summary import Status, Summary
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 VERBS = (
     "run",
     "accounts",
@@ -32,6 +32,12 @@ VERBS = (
     "runs show",
     "runs export",
     "runs delete",
+    "assume",
+    "profiles write",
+    "profiles remove",
+    "role template",
+    "role policy",
+    "doctor",
     "config show",
     "sandbox up",
 )
@@ -43,7 +49,7 @@ def page(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def everything() -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
+    return "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -121,9 +127,9 @@ def test_every_wing_is_in_the_drawing():
 
 
 def test_every_page_is_reached_from_the_index():
-    linked = set(re.findall(r"\]\(([\w-]+\.md)", page("index.md")))
+    linked = set(re.findall(r"\]\(([\w/-]+\.md)", page("index.md")))
 
-    assert linked == {path.name for path in DOCS.glob("*.md")} - {"index.md"}
+    assert linked == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"index.md"}
 
 
 def slug(heading: str) -> str:

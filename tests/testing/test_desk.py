@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from calendar import timegm
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -30,10 +31,16 @@ class Clock:
         return self.now
 
 
-def sign(body: str, service: str = "sts", credentials: Credentials | None = None, headers: dict | None = None) -> Wire:
+def sign(
+    body: str,
+    service: str = "sts",
+    credentials: Credentials | None = None,
+    headers: dict | None = None,
+    region: str = "us-east-1",
+) -> Wire:
     key = World.generate(1).hub_keys[0]
     request = AWSRequest("POST", "http://127.0.0.1:1/", data=body, headers={"Host": "127.0.0.1:1", **(headers or {})})
-    SigV4Auth(credentials or Credentials(key.key_id, key.secret), service, "us-east-1").add_auth(request)
+    SigV4Auth(credentials or Credentials(key.key_id, key.secret), service, region).add_auth(request)
     return Wire("POST", "/", "", CIMultiDict(request.headers.items()), body.encode())
 
 
@@ -115,6 +122,36 @@ def test_organizations_request_that_is_no_object_is_refused(body):
     wire = sign(body, service="organizations", headers=LIST)
     desk, _ = desk_at(wire)
     assert json.loads(desk.answer(wire).body)["__type"] == "SerializationException"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "service"),
+    [
+        ("POST", "/", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}, "dynamodb"),
+        ("GET", "/restapis", {}, "apigateway"),
+        ("DELETE", "/analyzer/x", {}, "access-analyzer"),
+    ],
+)
+def test_request_for_no_simulated_service_says_so(method, path, headers, service):
+    wire = sign("", service=service, headers=headers)
+    desk, _ = desk_at(wire)
+    reply = desk.answer(replace(wire, method=method, path=path))
+    assert code(reply.body) == "InvalidAction"
+    assert b"simulates no such service" in reply.body
+
+
+def test_iam_is_signed_for_the_home_region():
+    wire = sign("Action=ListRoles&Version=2010-05-08", service="iam", region="eu-west-1")
+    desk, _ = desk_at(wire)
+    assert b"Credential should be scoped to a valid region: 'us-east-1'." in desk.answer(wire).body
+
+
+def test_streamed_object_is_refused_not_stored():
+    streaming = {"X-Amz-Content-SHA256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+    wire = replace(sign("4\r\nbody\r\n0\r\n", service="s3", headers=streaming), method="PUT", path="/b/key")
+    desk, _ = desk_at(wire, buckets={"999900000000": ("b",)})
+    reply = desk.answer(wire)
+    assert (reply.status, code(reply.body)) == (501, "NotImplemented")
 
 
 def test_request_ids_are_unique():

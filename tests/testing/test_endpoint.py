@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from botocore.parsers import ResponseParserError
 
 from fanout.testing import Answer, Endpoint, FaultRule, HubKey, World
+from fanout.testing import endpoint as endpoint_module
 
 SERVICES = ["sts", "ec2", "organizations"]
 CALLS = {"sts": "get_caller_identity", "ec2": "describe_vpcs", "organizations": "list_accounts"}
@@ -82,10 +83,10 @@ def test_expired_credentials_are_refused_and_counted(serve, service, expected):
 
 
 def test_credentials_expire_while_they_are_used(serve):
-    hub = serve(World.generate(2, credential_seconds=1))
+    hub = serve(World.generate(2, credential_seconds=60))
     ec2 = hub.client("ec2", hub.assume(hub.endpoint.world.accounts[1].id))
     assert ec2.describe_vpcs()
-    time.sleep(1.1)
+    hub.endpoint.advance(61)
     assert code(ec2) == "RequestExpired"
 
 
@@ -114,11 +115,11 @@ def test_unsigned_request_is_refused(hub):
 
 def test_service_that_is_not_simulated_says_so(hub):
     with pytest.raises(ClientError, match="simulates no such service"):
-        hub.client("ssm").describe_parameters()
+        hub.client("dynamodb").list_tables()
     with pytest.raises(ClientError, match="InvalidAction"):
         hub.client("ec2").describe_volumes()
     with pytest.raises(ClientError, match="InvalidAction"):
-        hub.client("sts").get_session_token()
+        hub.client("sts").get_access_key_info(AccessKeyId="AKIAFANOUTHUB0000001")
     with pytest.raises(ClientError, match="UnknownOperationException"):
         hub.client("organizations").list_handshakes_for_account()
 
@@ -429,3 +430,28 @@ def test_endpoint_as_a_process_ends_with_its_input():
         assert fetch(ready["url"] + "/_fanout/stats")["total"] == 0
         process.stdin.close()
         assert process.wait(10) == 0
+
+
+def test_world_of_the_command_line_has_what_access_needs():
+    told = ["--accounts", "2", "--consistency-seconds", "3", "--scp-denies", "ec2:*", "--scp-denies", "s3:*"]
+    device = ["--mfa-serial", "arn:aws:iam::999900000000:mfa/hub", "--mfa-code", "111111", "--mfa-code", "222222"]
+    world = endpoint_module._world(endpoint_module._parser().parse_args([*told, *device, "--source-ip", "203.0.113.7"]))
+    assert (world.consistency_seconds, world.scp_denies, world.source_ip) == (3.0, ("ec2:*", "s3:*"), "203.0.113.7")
+    assert world.hub_keys[0].mfa_codes == ("111111", "222222")
+
+
+def test_time_passes_for_the_world_and_not_for_signatures(hub):
+    first = hub.assume(hub.endpoint.world.accounts[1].id)["Expiration"]
+    hub.endpoint.advance(86400)
+    later = hub.assume(hub.endpoint.world.accounts[1].id)["Expiration"]
+    assert 86400 <= (later - first).total_seconds() < 86460
+    hub.endpoint.set_clock(first)
+    assert 3600 <= (hub.assume(hub.endpoint.world.accounts[1].id)["Expiration"] - first).total_seconds() < 3660
+
+
+def test_role_is_shown_as_it_stands(hub):
+    account = hub.endpoint.world.accounts[1].id
+    assert hub.endpoint.role(account, "CMDBDiscovery").max_session == 43200
+    assert hub.endpoint.role(account, "Gone") is None
+    hub.client("iam", hub.assume(account)).update_role(RoleName="CMDBDiscovery", MaxSessionDuration=7200)
+    assert hub.endpoint.role(account, "CMDBDiscovery").max_session == 7200

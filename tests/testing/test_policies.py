@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from fanout.testing.policies import PolicyError, Ruling, SessionPolicy
+from fanout.testing.policies import Policy, PolicyError, Ruling
 
 
-def policy(*statements) -> SessionPolicy:
-    return SessionPolicy.parse(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+def policy(*statements) -> Policy:
+    return Policy.parse(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
 
 
 def allow(action, resource="*", **more):
@@ -52,7 +52,7 @@ def test_requested_region_is_honoured(region, expected):
 
 
 def test_condition_that_is_not_known_fails_closed():
-    odd = {"StringEquals": {"aws:PrincipalTag/x": "y"}}
+    odd = {"StringEquals": {"example:Odd": "y"}}
     assert policy(allow("*", Condition=odd)).ruling("ec2:DescribeVpcs") is Ruling.NOT_ALLOWED
     assert policy(allow("*"), {**DENY_ALL, "Condition": odd}).ruling("ec2:DescribeVpcs") is Ruling.DENIED
 
@@ -74,4 +74,35 @@ def test_condition_that_is_not_known_fails_closed():
 )
 def test_malformed_document_is_refused(text):
     with pytest.raises(PolicyError):
-        SessionPolicy.parse(text)
+        Policy.parse(text)
+
+
+def test_policies_together_allow_what_any_allows_and_deny_what_any_denies():
+    both = Policy.together([policy(allow("ec2:*")), policy(allow("s3:*"), {**DENY_ALL, "Action": "ec2:Run*"})])
+    assert [both.ruling(each) for each in ("ec2:DescribeVpcs", "s3:GetObject", "ec2:RunInstances", "iam:GetRole")] == [
+        Ruling.ALLOWED,
+        Ruling.ALLOWED,
+        Ruling.DENIED,
+        Ruling.NOT_ALLOWED,
+    ]
+
+
+@pytest.mark.parametrize(("resource", "expected"), [("a", Ruling.NOT_ALLOWED), ("b", Ruling.ALLOWED)])
+def test_resources_may_be_spared(resource, expected):
+    rules = policy({"Effect": "Allow", "Action": "*", "NotResource": "a"})
+    assert rules.ruling("s3:GetObject", resource) is expected
+
+
+def test_resource_may_name_its_caller():
+    rules = policy(allow("s3:*", "arn:aws:s3:::home/${aws:username}/*"))
+    assert rules.varies
+    context = {"aws:username": ("anna",)}
+    assert rules.ruling("s3:GetObject", "arn:aws:s3:::home/anna/x", context=context) is Ruling.ALLOWED
+    assert rules.ruling("s3:GetObject", "arn:aws:s3:::home/otto/x", context=context) is Ruling.NOT_ALLOWED
+
+
+def test_condition_operator_that_iam_does_not_have_is_refused_when_handed_in():
+    text = json.dumps({"Statement": allow("*", Condition={"StringIs": {"aws:SourceIp": "x"}})})
+    with pytest.raises(PolicyError, match="Invalid Condition type : StringIs"):
+        Policy.parse(text)
+    assert Policy.of(json.loads(text)).ruling("ec2:DescribeVpcs") is Ruling.NOT_ALLOWED

@@ -11,6 +11,9 @@ from botocore.exceptions import ClientError
 
 from fanout.testing import SimRole, World
 
+ODD_OPERATOR = json.dumps(
+    {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringIs": {"a:b": "c"}}}}
+)
 EC2_ONLY = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ec2:DescribeVpcs", "Resource": "*"}}
 )
@@ -104,7 +107,19 @@ def test_suspended_account_is_denied_in_the_same_words(hub):
         ({"Policy": "not json"}, "MalformedPolicyDocument"),
         ({"RoleArn": "arn:aws:iam::12:role/CMDBDiscovery"}, "ValidationError"),
         ({"RoleArn": "arn:aws-cn:iam::999900000000:role/CMDBDiscovery"}, "AccessDenied"),
-        ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]}, "ValidationError"),
+        ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/NoSuchPolicy"}]}, "ValidationError"),
+        ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}] * 11}, "ValidationError"),
+        ({"Policy": ODD_OPERATOR}, "MalformedPolicyDocument"),
+        ({"SourceIdentity": "a b"}, "ValidationError"),
+        ({"Tags": [{"Key": "a" * 129, "Value": "x"}]}, "ValidationError"),
+        ({"Tags": [{"Key": "a", "Value": "x" * 257}]}, "ValidationError"),
+        ({"Tags": [{"Key": "a,b", "Value": "x"}]}, "ValidationError"),
+        ({"Tags": [{"Key": f"k{number}", "Value": ""} for number in range(51)]}, "ValidationError"),
+        ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}]}, "InvalidParameterValue"),
+        ({"TransitiveTagKeys": ["a"]}, "InvalidParameterValue"),
+        ({"Tags": [{"Key": f"k{n}", "Value": "x" * 200} for n in range(50)]}, "PackedPolicyTooLarge"),
+        ({"TokenCode": "12345"}, "ValidationError"),
+        ({"TokenCode": "123456"}, "AccessDenied"),
     ],
 )
 def test_argument_that_sts_refuses(hub, arguments, code):
