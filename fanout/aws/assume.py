@@ -168,7 +168,7 @@ def _lifetime(expiration: datetime, answer: dict[str, Any]) -> float:
 def explain(fault: Fault, entry: RoleEntry) -> Fault:
     """Say what a failed AssumeRole may come from. STS answers the same for a missing role and for a mismatched trust."""
     hints = {
-        FaultKind.DENIED: _denied_hint(entry),
+        FaultKind.DENIED: _told(fault, entry) or _denied_hint(entry),
         FaultKind.EXPIRED: "the source credentials have expired: renew them",
         FaultKind.NOT_PROPAGATED: "STS does not know the source credentials",
     }
@@ -177,6 +177,17 @@ def explain(fault: Fault, entry: RoleEntry) -> Fault:
         hint = _duration_hint(fault, entry)
     message = fault.message if entry.role_arn in fault.message else f"{fault.message} (AssumeRole of {entry.role_arn})"
     return Fault(kind=fault.kind, stage=Stage.ACCESS, code=fault.code, message=message, hint=hint)
+
+
+def _told(fault: Fault, entry: RoleEntry) -> str:
+    """What mends a denial whose words give the reason away; empty where they don't."""
+    text = fault.message
+    if "no identity-based policy allows" in text:
+        return f"the caller's own policies do not allow it: add sts:AssumeRole on {entry.role_arn} to them"
+    for action in ("sts:TagSession", "sts:SetSourceIdentity"):
+        if f"perform: {action}" in text:
+            return f"the trust policy of the role, or the caller's own policies, lack {action}: add it to both"
+    return ""
 
 
 def _denied_hint(entry: RoleEntry) -> str:

@@ -114,9 +114,28 @@ def _said(denied: Denied) -> Cause | None:
         )
     if "no identity-based policy allows" in text:
         return caller_lacks(denied, explicit=False)
+    for action, link in (("sts:tagsession", "session_tags"), ("sts:setsourceidentity", "source_identity")):
+        if f"perform: {action}" in text:
+            return _not_carried(denied, link)
     if "explicit deny in an identity-based policy" in text or "permissions boundary" in text:
         return caller_lacks(denied, explicit=True)
     return None
+
+
+def _not_carried(denied: Denied, link: str) -> Cause:
+    """The session carries tags or a source identity, of its own or inherited, and somebody does not take them."""
+    action = {"session_tags": "sts:TagSession", "source_identity": "sts:SetSourceIdentity"}[link]
+    own = denied.entry.tags if link == "session_tags" else denied.entry.source_identity
+    whose = "that were given" if own else "that the caller's own session carries on"
+    what = "session tags" if link == "session_tags" else "the source identity"
+    return Cause(
+        link=link,
+        known=f"{action} was denied, which {what} {whose} need: {denied.fault.message}",
+        doubts=("across accounts the caller's own policies must allow it, too",),
+        fix="add the statement to the role's trust policy",
+        side="account",
+        statement=_allow(denied, action),
+    )
 
 
 def caller_lacks(denied: Denied, *, explicit: bool) -> Cause:

@@ -270,3 +270,20 @@ def test_the_file_of_exclusions_names_each_broken_account_and_why():
     broken = Finding(account_id=ACCOUNT, status="broken", link="mfa", known="asks for\nMFA")
     text = exclusions(Report(findings=[broken, replace(broken, account_id="111122223333", status="ok")]))
     assert text.splitlines()[1:] == [f"{ACCOUNT}  # mfa: asks for MFA"]
+
+
+async def test_what_the_callers_session_carries_on_is_named_even_without_a_look_at_the_role(shared, look, monkeypatch):
+    arn = f"arn:aws:sts::{MANAGEMENT_ID}:assumed-role/Jump/ci"
+    key = HubKey(key_id="ASIAFANOUTTAGGED0001", token="t" * 40, arn=arn, tags={"team": "web"}, transitive=("team",))
+    world = replace(
+        WORLD,
+        hub_keys=(key,),
+        roles=(SimRole(name="NoTags", trust=trust(JUMP)), SimRole(name="Good", trust=trust(JUMP, action=ALL))),
+    )
+    with Endpoint(world) as endpoint:
+        setenv(monkeypatch, endpoint.env())
+        assert (await look("Good", inspect=None)).status == "ok"
+        found = await look("NoTags", inspect=None)
+    assert found.link == "session_tags"
+    assert "carries on" in found.known
+    assert found.statement["Action"] == "sts:TagSession"
