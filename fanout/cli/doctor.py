@@ -31,8 +31,8 @@ _HELP = """Walk the way into each selected account, as a run would, and say whic
 STS gives the same answer for a role that does not exist and for one that does not trust you. What AWS does not tell apart
 is said; --inspect-role names a role that may read IAM in the accounts, and tells them apart."""
 
-_LEFT_OUT = ("doubts", "statement", "way", "notes", "side")
-"""Columns that a table on a terminal has no room for; they are said below it."""
+_LEFT_OUT = ("known", "doubts", "fix", "side", "statement", "notes", "way")
+"""Columns that a table has no room for; they are said below it, once for all accounts of one cause."""
 
 
 def command() -> TyperCommand:
@@ -167,7 +167,7 @@ def _grouped(report: Report) -> list[list[Finding]]:
     """Broken accounts by what mends them."""
     groups: dict[str, list[Finding]] = {}
     for finding in report.broken:
-        about = finding.known.replace(finding.account_id, "") if finding.account_id else finding.known
+        about = finding.known.replace(finding.subject, "") if finding.subject else finding.known
         groups.setdefault(f"{finding.link}\n{about}\n{finding.fix}", []).append(finding)
     return list(groups.values())
 

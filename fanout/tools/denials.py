@@ -212,7 +212,7 @@ def _nothing_in_the_way(denied: Denied, facts: RoleFacts, may: Answer) -> Cause:
 
 def _of_mismatch(mismatch: Mismatch, denied: Denied, found: Sequence[Mismatch]) -> Cause:
     link = mismatch.link
-    known = f"{mismatch.what} (the trust policy of {denied.entry.role_arn})"
+    known = mismatch.what
     doubts = tuple(each.what for each in found if each is not mismatch)
     fix, side, statement = _mending(mismatch, denied)
     if not mismatch.certain:

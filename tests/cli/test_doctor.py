@@ -1,0 +1,90 @@
+"""`fanout doctor`: a table with what mends it, rows for scripts, a file for --exclude, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from fanout.testing import Endpoint, SimRole, World
+from fanout.testing.world import DEFAULT_ROLE
+
+STRANGER = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}],
+}
+WORLD = World.generate(4)
+SHUT, OPEN = WORLD.accounts[1].id, WORLD.accounts[2].id
+WORLD = WORLD.with_accounts({SHUT: {"roles": (DEFAULT_ROLE, SimRole(name="Reader", trust=STRANGER))}})
+WORLD = WORLD.with_accounts({each.id: {"roles": (DEFAULT_ROLE, SimRole(name="Reader"))} for each in WORLD.accounts[2:]})
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint(WORLD) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def hub(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in endpoint.env().items():
+        monkeypatch.setenv(name, value)
+
+
+LOOK = ("doctor", "-a", f"{SHUT},{OPEN}", "--role", "Reader", "--inspect-role", "OrganizationAccountAccessRole")
+
+
+def test_rows_hold_everything_and_a_broken_account_exits_with_3(fanout):
+    result = fanout(*LOOK, "-o", "json")
+
+    rows = {row["account_id"]: row for row in json.loads(result.out)}
+    assert result.code == 3
+    assert (rows[OPEN]["status"], rows[SHUT]["link"]) == ("ok", "trust_principal")
+    assert rows[SHUT]["statement"]["Action"] == "sts:AssumeRole"
+    assert "1 accounts can be entered, 1 cannot" in result.err
+
+
+def test_a_table_is_followed_by_what_mends_it(fanout):
+    result = fanout(*LOOK, "-o", "table")
+
+    assert "doubts" not in result.out
+    assert f"trust_principal: {SHUT}" in result.err
+    assert "to add to the role's trust policy:" in result.err
+    assert '"Action": "sts:AssumeRole"' in result.err
+
+
+def test_broken_accounts_can_be_left_out_of_the_next_run(fanout):
+    assert fanout(*LOOK, "--save-skip", "broken.txt", "-o", "none").code == 3
+
+    result = fanout("accounts", "-a", f"{SHUT},{OPEN}", "-x", "@broken.txt", "-o", "csv", "--columns", "account_id")
+
+    assert result.out.split() == ["account_id", OPEN]
+
+
+def test_where_everything_can_be_entered_it_exits_with_0(fanout):
+    assert fanout("doctor", "-a", OPEN, "--role", "Reader", "-o", "json").code == 0
+
+
+def test_source_credentials_that_do_not_work_are_a_row_and_exit_with_6(fanout, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    result = fanout("doctor", "-a", OPEN, "-o", "json")
+    assert result.code == 6
+    assert [row["link"] for row in json.loads(result.out)] == ["source"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "needs --accounts"),
+        (("-a", OPEN, "--inspect-role", "a b"), "--inspect-role: 'a b' is not a role"),
+        (("-a", OPEN, "--save-skip", "no/such/place.txt"), "--save-skip"),
+        (("-a", OPEN, "--task", "describe-instancs"), "describe-instances"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_asked(fanout, endpoint, arguments, said):
+    endpoint.reset()
+    result = fanout("doctor", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert not endpoint.log()
