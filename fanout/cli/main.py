@@ -7,7 +7,8 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -28,85 +29,26 @@ _EXAMPLES = (
 )
 
 
-def _run() -> TyperCommand:
-    from fanout.cli import run
-
-    return run.command()
-
-
-def _accounts() -> TyperCommand:
-    from fanout.cli import accounts
-
-    return accounts.accounts_command()
-
-
-def _regions() -> TyperCommand:
-    from fanout.cli import accounts
-
-    return accounts.regions_command()
-
-
-def _tasks() -> TyperCommand:
-    from fanout.cli import tasks
-
-    return tasks.command()
-
-
-def _runs() -> TyperCommand:
-    from fanout.cli import runs
-
-    return runs.command()
-
-
-def _assume() -> TyperCommand:
-    from fanout.cli import assume
-
-    return assume.command()
-
-
-def _profiles() -> TyperCommand:
-    from fanout.cli import profiles
-
-    return profiles.command()
-
-
-def _role() -> TyperCommand:
-    from fanout.cli import role
-
-    return role.command()
-
-
-def _doctor() -> TyperCommand:
-    from fanout.cli import doctor
-
-    return doctor.command()
-
-
-def _config() -> TyperCommand:
-    from fanout.cli import config
-
-    return config.command()
-
-
-def _sandbox() -> TyperCommand:
-    from fanout.cli import sandbox
-
-    return sandbox.command()
-
-
-VERBS: Mapping[str, tuple[str, Callable[[], TyperCommand]]] = {
-    "run": ("Run a task in every selected account and region.", _run),
-    "accounts": ("List the accounts that a selection resolves to.", _accounts),
-    "regions": ("List the account and region pairs that it resolves to.", _regions),
-    "tasks": ("List the tasks, or show what one needs.", _tasks),
-    "runs": ("List past runs; show, export or delete one.", _runs),
-    "assume": ("Get one account's credentials, or run a program with them.", _assume),
-    "profiles": ("Write named profiles for the selected accounts, or remove them.", _profiles),
-    "role": ("Write the roles that fanout enters accounts with.", _role),
-    "doctor": ("Say which link of the way into each account is broken.", _doctor),
-    "config": ("Show each setting and where it came from.", _config),
-    "sandbox": ("Start a simulated organization on this machine.", _sandbox),
+VERBS: Mapping[str, tuple[str, str]] = {
+    "run": ("Run a task in every selected account and region.", "run:command"),
+    "accounts": ("List the accounts that a selection resolves to.", "accounts:accounts_command"),
+    "regions": ("List the account and region pairs that it resolves to.", "accounts:regions_command"),
+    "tasks": ("List the tasks, or show what one needs.", "tasks:command"),
+    "runs": ("List past runs; show, export or delete one.", "runs:command"),
+    "assume": ("Get one account's credentials, or run a program with them.", "assume:command"),
+    "profiles": ("Write named profiles for the selected accounts, or remove them.", "profiles:command"),
+    "role": ("Write the roles that fanout enters accounts with.", "role:command"),
+    "doctor": ("Say which link of the way into each account is broken.", "doctor:command"),
+    "config": ("Show each setting and where it came from.", "config:command"),
+    "sandbox": ("Start a simulated organization on this machine.", "sandbox:command"),
 }
+"""Each verb with what it does, and the module of this package and its function that build it, when it is asked for."""
+
+
+def _built(name: str) -> TyperCommand:
+    module, _, function = VERBS[name][1].partition(":")
+    command: TyperCommand = getattr(import_module(f"fanout.cli.{module}"), function)()
+    return command
 
 
 class Verbs(TyperGroup):
@@ -122,8 +64,7 @@ class Verbs(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # as above
         """The command of one verb."""
-        found = VERBS.get(cmd_name)
-        return found[1]() if found else None
+        return _built(cmd_name) if cmd_name in VERBS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The verb, or a complaint with the nearest names."""

@@ -107,7 +107,7 @@ class Sts:
 
     def _whose(self, account: str) -> dict[str, tuple[str, ...]]:
         """The condition keys on whose the role is; identity policies see them, trust policies have no use for them."""
-        whose = {"aws:resourceaccount": (account,)}
+        whose: dict[str, tuple[str, ...]] = {"aws:resourceaccount": (account,)}
         if self._vault.law.in_organization(account):
             whose["aws:resourceorgid"] = (self._world.organization_id,)
         return whose

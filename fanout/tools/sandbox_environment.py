@@ -6,35 +6,17 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from fanout.tools.assume_environment import CALLERS
 from fanout.tools.sandbox_seed import HOME_REGION, Seeded
 
-_CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_BEARER_TOKEN_BEDROCK",
-    "AWS_SSO_TOKEN",
-    "FANOUT_PROFILE",
-)
 # Each of these would lead past the sandbox (or fail beside an endpoint of our own), set or not.
 _DETOURS = (
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_CA_BUNDLE",
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_ACCOUNT_ID",
     "BOTO_CONFIG",
+    "FANOUT_PROFILE",
 )
 _TASTE = ("AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_CLI_AUTO_PROMPT", "AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS")
 _LOOPBACK = "127.0.0.1,localhost"
@@ -48,7 +30,7 @@ def simulated_environment(
     `address` is the sandbox's URL, `aws_home` a directory with the empty files `config` and `credentials`.
     """
     present = (name for name in environ if name.startswith("AWS_") and name.isidentifier() and name not in _TASTE)
-    unset: dict[str, str | None] = dict.fromkeys((*_CREDENTIALS, *_DETOURS, *sorted(present)))
+    unset: dict[str, str | None] = dict.fromkeys((*CALLERS, *_DETOURS, *sorted(present)))
     return unset | {
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": seeded.access_key_id,
@@ -71,7 +53,7 @@ def _without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
 
 def real_credentials(environ: Mapping[str, str], home: Path) -> tuple[str, ...]:
     """Names of the variables and files that hold, or lead to, real credentials. Nothing is opened."""
-    names = [name for name in _CREDENTIALS if environ.get(name)]
+    names = [name for name in CALLERS if environ.get(name)]
     for variable, usual in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
         given = environ.get(variable)
         path = Path(given).expanduser() if given else home / ".aws" / usual
