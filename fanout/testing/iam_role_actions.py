@@ -35,9 +35,12 @@ class RoleActions:
         self.operations: Mapping[str, Callable[[Call], Mapping[str, Any] | None]] = {
             "CreateRole": self._create,
             "DeleteRole": self._delete,
+            "DeleteRolePermissionsBoundary": self._unbind,
             "GetRole": self._get,
+            "ListInstanceProfilesForRole": self._list_instance_profiles,
             "ListRoles": self._list,
             "ListRoleTags": self._list_tags,
+            "PutRolePermissionsBoundary": self._bind,
             "TagRole": self._tag,
             "UntagRole": self._untag,
             "UpdateAssumeRolePolicy": self._update_trust,
@@ -106,6 +109,21 @@ class RoleActions:
         gone = {key.lower() for key in call.listed("TagKeys.member")}
         kept = {key: value for key, value in role.tags.items() if key.lower() not in gone}
         self._access.save(call, replace(role, tags=kept))
+
+    def _bind(self, call: Call) -> None:
+        role = self._access.write(call).role
+        self._access.save(call, replace(role, boundary=self._boundary(call)))
+
+    def _unbind(self, call: Call) -> None:
+        role = self._access.write(call).role
+        if role.boundary is None:
+            raise missing(f"The role with name {role.name} has no permissions boundary.")
+        self._access.save(call, replace(role, boundary=None))
+
+    def _list_instance_profiles(self, call: Call) -> Mapping[str, Any]:
+        """No role of this world is in an instance profile."""
+        self._access.read(call)
+        return {"InstanceProfiles": [], "IsTruncated": False}
 
     def _list_tags(self, call: Call) -> Mapping[str, Any]:
         page, more = page_of(call, "tags", tags_of(self._access.read(call).role.tags))

@@ -422,3 +422,20 @@ def test_iam_is_found_in_every_partition(serve):
     hub = serve(World.generate(2, partition="aws-us-gov"))
     iam = hub.client("iam", region="us-gov-west-1")
     assert iam.get_role(RoleName="ReadOnly")["Role"]["Arn"].startswith("arn:aws-us-gov:iam::")
+
+
+def test_a_permissions_boundary_is_put_and_taken_away(member):
+    make(member)
+
+    member.put_role_permissions_boundary(RoleName="R", PermissionsBoundary=READ_ONLY)
+    bound = member.get_role(RoleName="R")["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+    member.delete_role_permissions_boundary(RoleName="R")
+
+    assert bound == READ_ONLY
+    assert "PermissionsBoundary" not in member.get_role(RoleName="R")["Role"]
+    assert code_of(lambda: member.delete_role_permissions_boundary(RoleName="R")) == "NoSuchEntity"
+
+
+def test_no_role_is_in_an_instance_profile(member):
+    make(member)
+    assert member.list_instance_profiles_for_role(RoleName="R")["InstanceProfiles"] == []
