@@ -160,7 +160,7 @@ def _show(invocation: Invocation, report: Report) -> None:
             invocation.say("\n".join(_told(group)))
     count = len(report.broken)
     well = sum(finding.status == "ok" for finding in report.findings)
-    invocation.say(f"fanout: {well} accounts can be entered, {count} cannot")
+    invocation.say(f"fanout: {well} {'account' if well == 1 else 'accounts'} can be entered, {count} cannot")
 
 
 def _grouped(report: Report) -> list[list[Finding]]:

@@ -112,6 +112,10 @@ class Endpoint:
         """Forget access keys: calls signed with them are refused as unknown."""
         self._do(lambda: self._desk.vault.forget(key_ids))
 
+    def secrets(self) -> frozenset[str]:
+        """Every secret key and session token that is good or was given out: what should be in no output and no file."""
+        return self._do(self._desk.vault.secrets)
+
     def role(self, account_id: str, name: str) -> SimRole | None:
         """The role of a name as it was last written in an account, None where there is none (any more)."""
         standing = self._do(lambda: self._desk.vault.roles.latest(account_id, name))

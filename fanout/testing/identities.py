@@ -200,6 +200,10 @@ class Vault:
         """The user of an ARN, by one of its long-lived keys."""
         return next((each for each in self._identities.values() if each.arn == arn and not each.temporary), None)
 
+    def secrets(self) -> frozenset[str]:
+        """The secret keys and session tokens of all identities that there are."""
+        return frozenset(text for each in self._identities.values() for text in (each.secret, each.token) if text)
+
     def device(self, user_arn: str) -> str | None:
         """The ARN of a user's MFA device, None where it has none."""
         return self._devices.get(user_arn)

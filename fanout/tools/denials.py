@@ -261,7 +261,11 @@ def _mending(mismatch: Mismatch, denied: Denied) -> tuple[str, str, Mapping[str,
 
 
 def _allow(denied: Denied, action: str) -> Mapping[str, Any]:
-    return {"Effect": "Allow", "Principal": {"AWS": role_of(denied.caller)}, "Action": action}
+    statement = {"Effect": "Allow", "Principal": {"AWS": role_of(denied.caller)}, "Action": action}
+    if action != "sts:AssumeRole" or not denied.entry.external_id:
+        return statement
+    # without it the statement would let the caller in without the id; the id itself is shown nowhere
+    return {**statement, "Condition": {"StringEquals": {"sts:ExternalId": "<the external id>"}}}
 
 
 def _unread(denied: Denied, may: Answer, not_read: str) -> Cause:

@@ -16,10 +16,9 @@ _NAMES = (
     r"|session[_-]?token|x-amz-security-token|x-amz-signature|signature|external[_-]?id|passw(?:or)?d|client[_-]?secret"
     r"|(?:access|refresh|bearer)[_-]?token"
 )
-# A name, what stands between it and its value (quotes and brackets of JSON, repr or XML, escaped or not), and the value.
-_NAMED = re.compile(
-    r"""(?<![A-Za-z_-])([A-Za-z][A-Za-z_-]*)(\\?["']?(?:\s*(?:[:=]|=>)\s*|>)b?\\?["']?)([^\s"'&,;<>}\\)\]]+)"""
-)
+# A name, and what stands between it and its value: quotes and brackets of JSON, repr or XML, escaped or not.
+_NAMED = re.compile(r"""(?<![A-Za-z_-])([A-Za-z][A-Za-z_-]*)\\?["']?(?:\s*(?:[:=]|=>)\s*|>)b?\\?["']?""")
+_VALUE = re.compile(r"""[^\s"'&,;<>}\\)\]]+""")
 _NAME = re.compile(rf"(?i)(?:{_NAMES})$")
 # The first bytes of STS session tokens, global and regional, in base64.
 _TOKEN = re.compile(r"(?:FwoG|FQoG|FQoD|IQoJ|AQoD|AQoE)[A-Za-z0-9/+=_%-]{16,}")
@@ -57,7 +56,7 @@ class Redactor:
     def redact(self, text: str) -> str:
         """The text without secrets."""
         text = self._without_known(text)
-        text = _NAMED.sub(_without_value, text)
+        text = _without_named(text)
         text = _TOKEN.sub(REDACTED, text)
         return _KEY_ID.sub(r"\1...", text)
 
@@ -93,6 +92,13 @@ class Redactor:
         return "".join([*parts, text[start:]]) if parts else text
 
 
-def _without_value(match: re.Match[str]) -> str:
-    name, between, _ = match.groups()
-    return f"{name}{between}{REDACTED}" if _NAME.search(name) else match.group()
+def _without_named(text: str) -> str:
+    """The text without the values that stand behind secret names; behind another name a secret one may follow at once."""
+    parts, start, position = [], 0, 0
+    while match := _NAMED.search(text, position):
+        position = match.end()
+        value = _VALUE.match(text, position) if _NAME.search(match[1]) else None
+        if value is not None:
+            parts += [text[start:position], REDACTED]
+            start = position = value.end()
+    return "".join([*parts, text[start:]]) if parts else text

@@ -42,7 +42,7 @@ def test_rows_hold_everything_and_a_broken_account_exits_with_3(fanout):
     assert result.code == 3
     assert (rows[OPEN]["status"], rows[SHUT]["link"]) == ("ok", "trust_principal")
     assert rows[SHUT]["statement"]["Action"] == "sts:AssumeRole"
-    assert "1 accounts can be entered, 1 cannot" in result.err
+    assert "1 account can be entered, 1 cannot" in result.err
 
 
 def test_a_table_is_followed_by_what_mends_it(fanout):

@@ -1,7 +1,12 @@
 """What README and docs show is what happens: their commands run against one sandbox, their files are read as meant.
 
-In a page, `<!-- file: NAME -->` before a block writes it to the page's directory; `<!-- exit: N -->` before a console
-block says how its last command ends. What a console block shows below a command must be in what the command prints.
+In a page, `<!-- file: NAME -->` before a block writes it to the page's directory (`~/NAME`: to the home, which is empty
+at first); `<!-- exit: N -->` before a console block says how its last command ends. What a console block shows below a
+command must be in what the command prints; `…` stands for anything.
+
+A page that begins with `<!-- world: NAME -->` has an endpoint of its own instead of the sandbox, with the world that the
+function NAME of worlds.py gives (dashes for underscores). Its commands run as the first of the world's hub keys, and
+below `<!-- as: USER -->` as the key of that user; `<!-- as: nobody -->` leaves the credentials to files.
 """
 
 from __future__ import annotations
@@ -18,17 +23,22 @@ import termios
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from fanout.testing import Endpoint
 from fanout.tools.sandbox import Sandbox
+from tests.docs import worlds
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WORLD = re.compile(r"\A<!-- world: ([\w-]+) -->\n")
 BLOCK = re.compile(
-    r"^(?P<marks>(?:<!-- (?:file|exit): [^>]* -->\n)*)```(?P<kind>[a-z]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?P<marks>(?:<!-- (?:file|exit|as): [^>]* -->\n)*)```(?P<kind>[a-z]*)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 CHANGING = (
     (re.compile(r"\b\d{8}-\d{6}-[a-z0-9]{4}\b"), "RUN"),
@@ -43,12 +53,13 @@ WIDTH = 118
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its kind, its text, the file it is, the exit code that its last command has, and its line."""
+    """A fenced block: its kind, its text, the file it is, its last command's exit code, as whom it runs, and its line."""
 
     kind: str
     body: str
     file: str | None
     exit: int
+    user: str | None
     line: int
 
     @property
@@ -67,9 +78,10 @@ def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     found = []
     for match in BLOCK.finditer(text):
-        marks = dict(re.findall(r"<!-- (file|exit): (.*?) -->", match["marks"]))
+        marks = dict(re.findall(r"<!-- (file|exit|as): (.*?) -->", match["marks"]))
         line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(match["kind"], match["body"], marks.get("file"), int(marks.get("exit", 0)), line))
+        code = int(marks.get("exit", 0))
+        found.append(Block(match["kind"], match["body"], marks.get("file"), code, marks.get("as"), line))
     return found
 
 
@@ -99,8 +111,12 @@ def run_in_terminal(command: str, directory: Path, environment: dict[str, str]) 
     return process.wait(timeout=60), b"".join(chunks).decode("utf-8")
 
 
-def environment(sandbox: Sandbox, scratch: Path) -> dict[str, str]:
-    """What a person has who works in the sandbox: its variables, a home of their own, fanout on the path."""
+Way = Callable[[str | None], dict[str, str]]
+"""The AWS variables of a user of a page, or (None) of whoever it runs as."""
+
+
+def environment(aws: dict[str, str], scratch: Path) -> dict[str, str]:
+    """What a person has who works on a page: variables for AWS, a home of their own, fanout on the path."""
     # XDG_*, COVERAGE_* and the like belong to whoever runs the tests
     kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR") if name in os.environ}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -112,20 +128,41 @@ def environment(sandbox: Sandbox, scratch: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     own = {"HOME": str(scratch / "home"), "FANOUT_HOME": str(scratch / "state")}
-    return sandbox.applied(kept) | taste | own
+    return kept | taste | own | aws
 
 
-def carried_out(page: Path, scratch: Path, sandbox: Sandbox) -> list[str]:
+def world_of(page: Path) -> str | None:
+    found = WORLD.match(page.read_text(encoding="utf-8"))
+    return found[1] if found else None
+
+
+def keys(endpoint: Endpoint, user: str | None) -> dict[str, str]:
+    """The endpoint's variables, with the credentials of a user of its world (None: its first), or of nobody."""
+    if user == "nobody":
+        return {name: value for name, value in endpoint.env().items() if "KEY" not in name}
+    by_user = {key.user: key for key in endpoint.world.hub_keys}
+    return endpoint.env(key=by_user[user] if user else None)
+
+
+def carried_out(page: Path, scratch: Path, sandbox: Sandbox | None) -> list[str]:
     """Do what a page says, in a directory of its own; returns what is not as it shows."""
-    directory = scratch / "work"
     for name in ("work", "home"):
         (scratch / name).mkdir(parents=True)
+    if sandbox is not None:
+        return followed(page, scratch, lambda _user: sandbox.applied({}))
+    with Endpoint(getattr(worlds, str(world_of(page)).replace("-", "_"))()) as endpoint:
+        return followed(page, scratch, lambda user: keys(endpoint, user))
+
+
+def followed(page: Path, scratch: Path, way: Way) -> list[str]:
     wrong: list[str] = []
     for block in blocks(page):
         if block.file is not None:
-            (directory / block.file).write_text(block.body, encoding="utf-8")
+            file = scratch / "home" / block.file[2:] if block.file.startswith("~/") else scratch / "work" / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.body, encoding="utf-8")
         if block.kind == "console":
-            wrong += checked(block, page.name, directory, environment(sandbox, scratch))
+            wrong += checked(block, page.name, scratch / "work", environment(way(block.user), scratch))
     return wrong
 
 
@@ -134,7 +171,8 @@ def checked(block: Block, name: str, directory: Path, environ: dict[str, str]) -
     for number, (command, shown) in enumerate(block.commands, 1):
         code, said = run_in_terminal(command, directory, environ)
         expected = block.exit if number == len(block.commands) else 0
-        missing = [line for line in shown if settled(line) not in settled(said)]
+        all_said = settled(said)
+        missing = [line for line in shown if not all(settled(piece) in all_said for piece in line.split("…"))]
         if code != expected or missing:
             wrong.append(f"{name}:{block.line}: {command}\n{said}\nexit {code}, not there: {missing}")
     return wrong
@@ -147,9 +185,15 @@ def findings(
     """What is wrong with a page. All pages that are asked for are carried out side by side: most of it is waiting."""
     wanted = {item.callspec.params["page"] for item in request.session.items if "findings" in item.fixturenames}
     scratch = tmp_path_factory.mktemp("pages")
-    with Sandbox.start() as sandbox, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        largest_first = sorted(wanted, key=lambda page: page.read_text("utf-8").count("\n$ "), reverse=True)
-        running = {page: pool.submit(carried_out, page, scratch / page.stem, sandbox) for page in largest_first}
+    largest_first = sorted(wanted, key=lambda page: page.read_text("utf-8").count("\n$ "), reverse=True)
+    with ExitStack() as stack:
+        in_sandbox = [page for page in largest_first if world_of(page) is None]
+        sandbox = stack.enter_context(Sandbox.start()) if in_sandbox else None
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=os.cpu_count()))
+        running = {
+            page: pool.submit(carried_out, page, scratch / page.stem, sandbox if page in in_sandbox else None)
+            for page in largest_first
+        }
         yield lambda page: running[page].result()
 
 

@@ -197,6 +197,25 @@ async def test_the_callers_own_policies(look, shared, monkeypatch):
     assert "Forbidden" in found.known
 
 
+async def test_a_condition_that_a_simulation_does_not_know_is_no_denial(look, monkeypatch):
+    conditional = [
+        {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceOrgID": WORLD.organization_id}},
+        },
+    ]
+    hub = HubKey(policies=({"Version": "2012-10-17", "Statement": conditional},))
+    with Endpoint(replace(WORLD, hub_keys=(hub,))) as endpoint:
+        setenv(monkeypatch, endpoint.env())
+        assert (await look("Good")).status == "ok"
+        found = await look("Stranger", external_id="told-to-nobody")
+    assert found.link == "trust_principal"
+    assert found.statement["Condition"] == {"StringEquals": {"sts:ExternalId": "<the external id>"}}
+
+
 async def test_a_duration_that_is_too_long(look):
     found = await look("Good", duration=timedelta(hours=12))
     assert (found.link, found.side) == ("duration", "account")

@@ -79,6 +79,8 @@ def test_the_oldest_values_are_forgotten_in_the_end():
         f"{{'X-Amz-Security-Token': b'{_SECRET}'}}",
         f"x-amz-sso_bearer_token: {_SECRET}",
         f"password={_SECRET}",
+        f"RuntimeError: external_id={_SECRET}",
+        f"sent: headers={{token: password: {_SECRET}}}",
         f"AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host, Signature={_SECRET}",
         _TOKEN.replace("IQoJ", "IQoJ" + _SECRET),
         "FwoGZXIvYXdzE" + _SECRET,
