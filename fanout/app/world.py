@@ -14,7 +14,7 @@ import anyio
 
 from fanout.app.prompting import read_code
 from fanout.app.streams import Streams
-from fanout.aws.accounts import AccountSource, needs_source
+from fanout.aws.accounts import AccountSource, needs_source, only_profiles
 from fanout.aws.calls import Binding
 from fanout.aws.clients import Clients, Endpoints
 from fanout.aws.credential_cache import CredentialCache, shared_session_name
@@ -138,6 +138,7 @@ async def open_world(
             session,
             region,
             needs_source=settings.access.list_role is not None or needs_source(settings.selection),
+            only_profiles=settings.access.role is None and only_profiles(settings.selection),
             access=settings.access,
             clients=clients,
             provider=provider,

@@ -126,6 +126,15 @@ def needs_source(settings: SelectionSettings) -> bool:
     return settings.org_id is not None or not kinds.isdisjoint(NEEDS_ORGANIZATION | {TermKind.SELF})
 
 
+def only_profiles(settings: SelectionSettings) -> bool:
+    """Whether every selected account is one of a named profile, which has credentials of its own.
+
+    :raises UsageError: if a term is wrong.
+    """
+    kinds = {term.kind for term in parse_terms(settings.accounts, is_file=_is_file)}
+    return kinds == {TermKind.PROFILE} and not needs_source(settings)
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """The terms of the three options."""

@@ -31,18 +31,26 @@ def profile_way(session: AioSession, access: AccessSettings) -> ProfileWay | Non
     return way if way is not None and way.mfa_serial else None
 
 
-async def open_ways(session: AioSession, region: str, *, needs_source: bool = True, **shared: Any) -> Ways:
+async def open_ways(
+    session: AioSession, region: str, *, needs_source: bool = True, only_profiles: bool = False, **shared: Any
+) -> Ways:
     """Find the source credentials, whose they are, and begin the ways in; `shared` are fields of Ways.
 
     `region` is where STS is asked first. Through IAM Identity Center accounts are entered without source credentials:
-    they are asked for where the selection `needs_source`, to list the organization.
+    they are asked for where the selection `needs_source`, to list the organization. With `only_profiles` each account has
+    credentials of its own, and there need be no others.
 
     :raises AccessError: if there are no credentials, they do not work, or MFA is refused.
     :raises UsageError: if the profile, an endpoint or the MFA options are wrong.
     """
     access: AccessSettings = shared["access"]
     if access.sso is None:
-        return await _from_source(session, region, **shared)
+        try:
+            return await _from_source(session, region, **shared)
+        except AccessError as error:
+            if not only_profiles or error.link != "source":
+                raise
+            return _from_profiles(session, region, **shared)
     names = ("clients", "provider", "once", "patient", "call_timeout")
     portal = await open_portal(session, access, **{name: shared[name] for name in names})
     if not needs_source:
@@ -69,6 +77,17 @@ def _from_login(session: AioSession, portal: SsoPortal, **shared: Any) -> Ways:
     return Ways(
         hub=hub, caller=caller, partition=partition, before=(source,), profiles=profiles, portal=portal, **shared
     )
+
+
+def _from_profiles(session: AioSession, region: str, **shared: Any) -> Ways:
+    """The ways in of named profiles alone, where the source credentials are of no use."""
+    hub = HubLender(session, on_secrets=shared["provider"].on_secrets)
+    who = "named profiles"
+    partition = str(session.get_partition_for_region(region))
+    source = Link(kind="source", identity=who, account_id="", lender=hub, by_client=True)
+    caller = Caller(account_id="", arn=who, partition=partition)
+    profiles = profiles_of(session)
+    return Ways(hub=hub, caller=caller, partition=partition, before=(source,), profiles=profiles, **shared)
 
 
 async def _from_source(session: AioSession, region: str, **shared: Any) -> Ways:
@@ -108,8 +127,11 @@ def _serial(session: AioSession, access: AccessSettings, way: ProfileWay | None)
     if access.mfa_code is None:
         return None
     name = access.profile or session.get_config_variable("profile") or "default"
-    serial = profiles_of(session).get(name, {}).get("mfa_serial")
+    profiles = profiles_of(session)
+    serial = profiles.get(name, {}).get("mfa_serial")
     if serial is None:
+        if any(keys.get("mfa_serial") for keys in profiles.values()):
+            return None  # the code is for the profile of an account
         raise UsageError(
             "--mfa-code was given, and no MFA device is known",
             f"add --mfa-serial ARN, or mfa_serial to the profile {name!r} in the AWS config file",

@@ -109,7 +109,7 @@ def _doctor(
         _show(inside, report)
         if skip is not None:
             skip.write_text(exclusions(report), encoding="utf-8")
-            inside.say(f"fanout: {len(report.broken)} accounts to leave out are in {skip}")
+            inside.say(f"fanout: accounts to leave out: {len(report.broken)}, in {skip}")
     if report.no_source:
         return NO_ACCESS
     return SOME_FAILED if report.broken else 0

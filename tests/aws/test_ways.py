@@ -76,12 +76,15 @@ async def nobody(serial: str) -> str:
 
 
 @asynccontextmanager
-async def ways_of(profile: str | None = None, ask=nobody, **access) -> AsyncIterator[Ways]:
+async def ways_of(
+    profile: str | None = None, ask=nobody, only_profiles: bool = False, **access
+) -> AsyncIterator[Ways]:
     settings = AccessSettings(profile=profile, **access)
     async with opened(profile=profile) as way:
         yield await open_ways(
             way.session,
             REGION,
+            only_profiles=only_profiles,
             access=settings,
             clients=way.clients,
             provider=way.provider,
@@ -260,6 +263,23 @@ async def test_profiles_of_one_device_spend_one_code(endpoint, tmp_path, monkeyp
 
     assert len(calls(endpoint, "GetSessionToken")) == 1
     assert len(calls(endpoint, "AssumeRole")) == len(ACCOUNTS)
+
+
+async def test_profiles_need_no_other_credentials_and_a_code_is_for_theirs(endpoint, tmp_path, monkeypatch):
+    write_config(tmp_path, monkeypatch, profiles(*ACCOUNTS, mfa_serial=DEVICE))
+
+    async with ways_of(only_profiles=True, mfa_code="123456") as ways:
+        for account in ACCOUNTS:
+            assert ":assumed-role/Mfa/" in await enter(ways, account, profile=f"p-{account}")
+
+    assert len(calls(endpoint, "GetSessionToken")) == 1
+
+
+async def test_without_profiles_missing_credentials_end_everything(endpoint, tmp_path, monkeypatch):
+    write_config(tmp_path, monkeypatch, "")
+    with pytest.raises(AccessError, match="no AWS credentials were found"):
+        async with ways_of():
+            pass
 
 
 async def test_the_profile_of_the_source_credentials_may_ask_for_mfa_itself(endpoint, tmp_path, monkeypatch):
