@@ -20,7 +20,7 @@ from fanout.cli.tokens import Arity, words
 from fanout.model.errors import UsageError
 
 FORMATS = ("env", "env-no-export", "fish", "powershell", "windows-cmd", "process", "json")
-"""As `fanout.tools.assume_formats` has them; help must not load it."""
+"""As `fanout.tools.assume.formats` has them; help must not load it."""
 _POINTLESS = ("no-scope", "self-direct", "assume-rate", "concurrency")  # they are about many accounts, or about tasks
 _ACCESS = tuple(spec for spec in ACCESS if spec.name not in _POINTLESS)
 _SPECS = (
@@ -127,7 +127,7 @@ def _assume(
     serve: Annotated[bool, _SERVE] = False,
     yes_print: Annotated[bool, _YES_PRINT] = False,
 ) -> int:
-    from fanout.tools.assume_request import Request, check_request
+    from fanout.tools.assume.request import Request, check_request
 
     _check(form, region, bool(program))
     invocation = begin(flags)
@@ -145,7 +145,7 @@ def _assume(
         import anyio
 
         from fanout import app
-        from fanout.tools.assume import assume
+        from fanout.tools.assume.handing_on import assume
 
         streams = app.Streams(inside.stdin, inside.stdout, inside.stderr)
         return anyio.run(partial(assume, inside.settings, request, streams, start_logs(inside).add))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fanout.model.diagnosis import Finding
     from fanout.model.scope import Scope
     from fanout.model.settings import Settings
-    from fanout.tools.doctor import Report
+    from fanout.tools.doctor.examination import Report
 
 _HELP = """Walk the way into each selected account, as a run would, and say which link is broken and what mends it.
 
@@ -100,7 +100,7 @@ def _doctor(
         import anyio
 
         from fanout import app
-        from fanout.tools.doctor import examine, exclusions, limited
+        from fanout.tools.doctor.examination import examine, exclusions, limited
 
         secrets = start_logs(inside)
         scope = _scope(task, inside.settings)

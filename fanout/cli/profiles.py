@@ -21,7 +21,7 @@ from fanout.cli.options_of_access import ACCESS
 from fanout.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from fanout.tools.profiles import Written
+    from fanout.tools.profiles.writing import Written
 
 _NOT_HERE = ("regions", "exclude-regions", "max-targets")
 _DRY_RUN = tuple(spec for spec in EXECUTION if spec.name == "dry-run")
@@ -144,7 +144,7 @@ def _write(
         import anyio
 
         from fanout import app
-        from fanout.tools.profiles import Request, write_profiles
+        from fanout.tools.profiles.writing import Request, write_profiles
 
         secrets = start_logs(inside)
         request = Request(
@@ -180,7 +180,7 @@ def _report(invocation: Invocation, written: Written, block: str) -> int:
         if written.edited:
             invocation.say(f"fanout: the block {block} was edited by hand: without --force it stays as it is")
         return 0
-    from fanout.tools.profiles import COLUMNS
+    from fanout.tools.profiles.writing import COLUMNS
 
     count = "1 profile" if len(written.rows) == 1 else f"{len(written.rows)} profiles"
     done = f"wrote {count} to {path}" if written.change.diff else f"{path} has these {count} already"
@@ -214,7 +214,7 @@ def _remove(
 ) -> int:
     invocation = begin(flags)
     with sandboxed(invocation) as inside:
-        from fanout.tools.profiles import other_blocks, remove_profiles
+        from fanout.tools.profiles.writing import other_blocks, remove_profiles
 
         changes = remove_profiles(inside.settings, block, os.environ, force=force)
         for change in changes:

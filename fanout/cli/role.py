@@ -20,8 +20,8 @@ from fanout.cli.taskline import loader
 from fanout.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from fanout.tools.role_reading import RoleAsk
-    from fanout.tools.roles import Written
+    from fanout.tools.roles.reading import RoleAsk
+    from fanout.tools.roles.writing import Written
 
 _SPECS = tuple(spec for spec in GENERAL if spec.name != "sandbox")  # nothing here asks AWS
 _MAY, _ENTER, _ROLE, _PUT = "What the role may do", "Who may enter", "The role", "The document"
@@ -173,20 +173,20 @@ def _policy_verb() -> Verb:
 
 
 def _template(flags: Mapping[str, Any], **values: Any) -> int:
-    from fanout.tools import role_reading, roles
+    from fanout.tools.roles import reading, writing
 
     invocation = begin(flags)
     ask, load = _ask(values), loader(require_actions=True)
     out, force = _path(values), bool(values["force"])
-    form = roles.format_of(values["format"], out)
+    form = writing.format_of(values["format"], out)
     if values["caller"]:
-        blueprint = role_reading.read_caller(ask, load)
-        written = roles.caller(blueprint, form)
+        blueprint = reading.read_caller(ask, load)
+        written = writing.caller(blueprint, form)
     elif values["account"]:
         raise UsageError("--account is for the caller's side, and --caller was not given", "add --caller")
     else:
-        blueprint = role_reading.read(ask, load, datetime.now(timezone.utc))
-        written = roles.role(blueprint, form)
+        blueprint = reading.read(ask, load, datetime.now(timezone.utc))
+        written = writing.role(blueprint, form)
     _put(invocation, written, out, force=force)
     for warning in blueprint.warnings:
         invocation.stderr.write(f"fanout: warning: {warning}\n")
@@ -196,7 +196,7 @@ def _template(flags: Mapping[str, Any], **values: Any) -> int:
 
 
 def _policy(flags: Mapping[str, Any], **values: Any) -> int:
-    from fanout.tools import role_reading, roles
+    from fanout.tools.roles import reading, writing
 
     invocation = begin(flags)
     task, allow, statement = (tuple(values[name] or ()) for name in ("task", "allow", "statement"))
@@ -204,15 +204,15 @@ def _policy(flags: Mapping[str, Any], **values: Any) -> int:
         raise UsageError("no task was named", "give --task; `fanout tasks` lists them")
     if values["session"] and (allow or statement):
         raise UsageError("--session is what fanout sends for a task, and --allow or --statement are not part of it")
-    tasks = role_reading.load_tasks(task, loader(require_actions=True)) if task else ()
-    written = roles.sent(tasks) if values["session"] else roles.policy(tasks, allow, statement)
+    tasks = reading.load_tasks(task, loader(require_actions=True)) if task else ()
+    written = writing.sent(tasks) if values["session"] else writing.policy(tasks, allow, statement)
     _put(invocation, written, _path(values), force=bool(values["force"]))
     return 0
 
 
 def _ask(values: Mapping[str, Any]) -> RoleAsk:
     """What was typed, by option; what was not typed has its default."""
-    from fanout.tools.role_reading import RoleAsk
+    from fanout.tools.roles.reading import RoleAsk
 
     typed: dict[str, Any] = {
         each.name: values[each.name] for each in fields(RoleAsk) if values[each.name] not in (None, [], ())
@@ -235,13 +235,13 @@ def _path(values: Mapping[str, Any]) -> Path | None:
 
 
 def _put(invocation: Invocation, written: Written, out: Path | None, *, force: bool) -> None:
-    from fanout.tools import roles
+    from fanout.tools.roles import writing
 
     if out is None:
         invocation.stdout.write(written.text)
         invocation.stdout.flush()
     else:
-        roles.write(written.text, out, force=force)
+        writing.write(written.text, out, force=force)
         invocation.say(f"fanout: wrote {out}")
     for note in written.notes:
         invocation.say(f"fanout: {note}")

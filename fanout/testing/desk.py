@@ -14,7 +14,7 @@ from fanout.testing.buckets import Buckets
 from fanout.testing.calls import Call
 from fanout.testing.ec2 import Ec2
 from fanout.testing.faults import Answer, FaultBook, FaultRule
-from fanout.testing.iam import Iam
+from fanout.testing.iam.service import Iam
 from fanout.testing.identities import Identity, Vault
 from fanout.testing.organization import Organization
 from fanout.testing.parameters import Parameters

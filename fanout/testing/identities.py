@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from fanout.testing.answers import RefusedError, refusal
 from fanout.testing.conditions import Context
-from fanout.testing.iam_roles import Documents, Permissions, Roles, Standing, unique_id
+from fanout.testing.iam.roles import Documents, Permissions, Roles, Standing, unique_id
 from fanout.testing.law import LOCAL, Law
 from fanout.testing.policies import Policy, Ruling
 from fanout.testing.trust import Grant, Who

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from fanout.testing.answers import RefusedError, Reply, refusal, sts_answer
 from fanout.testing.calls import Call
 from fanout.testing.faults import Answer, FaultRule
-from fanout.testing.iam_roles import Standing
+from fanout.testing.iam.roles import Standing
 from fanout.testing.identities import Identity, Session, Vault
 from fanout.testing.policies import Ruling
 from fanout.testing.sts_requests import RequestReader, RoleRequest, checked

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fanout.testing.answers import RefusedError
 from fanout.testing.calls import Call
-from fanout.testing.iam_roles import Documents
+from fanout.testing.iam.roles import Documents
 from fanout.testing.identities import Session
 from fanout.testing.policies import MAX_LENGTH, Policy, PolicyError
 

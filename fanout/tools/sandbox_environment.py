@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from fanout.tools.assume_environment import CALLERS
+from fanout.tools.assume.environment import CALLERS
 from fanout.tools.sandbox_seed import HOME_REGION, Seeded
 
 # Each of these would lead past the sandbox (or fail beside an endpoint of our own), set or not.

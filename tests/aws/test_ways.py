@@ -76,9 +76,7 @@ async def nobody(serial: str) -> str:
 
 
 @asynccontextmanager
-async def ways_of(
-    profile: str | None = None, ask=nobody, only_profiles: bool = False, **access
-) -> AsyncIterator[Ways]:
+async def ways_of(profile: str | None = None, ask=nobody, only_profiles: bool = False, **access) -> AsyncIterator[Ways]:
     settings = AccessSettings(profile=profile, **access)
     async with opened(profile=profile) as way:
         yield await open_ways(

@@ -15,7 +15,7 @@ import pytest
 
 from fanout.cli import assume
 from fanout.testing import Endpoint, HubKey, World
-from fanout.tools.assume_formats import FORMATS
+from fanout.tools.assume.formats import FORMATS
 from tests.cli.conftest import Result, Shell
 
 AWS = str(Path(sys.executable).parent / "aws")

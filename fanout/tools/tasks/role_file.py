@@ -20,8 +20,8 @@ from fanout.model.trust import (
     Document,
     policy_length,
 )
-from fanout.tools import role_checks as checks
-from fanout.tools.role_references import BUILT_IN, filled, references, rewritten, sample
+from fanout.tools.roles import checks
+from fanout.tools.roles.references import BUILT_IN, filled, references, rewritten, sample
 from fanout.tools.tasks.role_state import MEMORY_TAG, MOST_POLICIES, RoleState
 
 _KINDS: Mapping[str, tuple[type, str]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from fanout.model.policy import document_text
 from fanout.model.trust import INLINE_POLICIES_LIMIT, policy_length
-from fanout.tools.role_reading import MANAGED_BY_DEFAULT
+from fanout.tools.roles.reading import MANAGED_BY_DEFAULT
 from fanout.tools.tasks.role_calls import Step
 from fanout.tools.tasks.role_documents import canonical
 from fanout.tools.tasks.role_file import remembering

@@ -9,9 +9,9 @@ import pytest
 
 from fanout.model.errors import UsageError
 from fanout.tasks import Task
-from fanout.tools import roles
-from fanout.tools.role_reading import RoleAsk
-from fanout.tools.role_reading import read as read_blueprint
+from fanout.tools.roles import writing as roles
+from fanout.tools.roles.reading import RoleAsk
+from fanout.tools.roles.reading import read as read_blueprint
 from fanout.tools.tasks.role_file import RoleFile, RoleName
 from fanout.tools.tasks.role_state import MEMORY_TAG
 from tests.tools.tasks.roles import EXTERNAL_ID, make_role, policy

@@ -1,0 +1,1 @@
+"""Named profiles for the selected accounts, inside a fence in the AWS configuration files."""

@@ -1,0 +1,1 @@
+"""Roles as documents: trust, least-privilege permissions, templates."""
