@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from fanout.app.inherited import inherited, named_profile
+from fanout.app.planning import check_access
 from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
 from fanout.aws.accounts import select_accounts
@@ -119,6 +120,7 @@ def _expiration(lease: Lease) -> datetime | None:
 async def _one(world: World, term: str, streams: Streams) -> Account:
     found = await select_accounts(world.settings.selection, world.source(streams, changes=False))
     if len(found.accounts) == 1:
+        check_access(world, found.accounts)
         return found.accounts[0]
     if found.accounts:
         some = ", ".join(account.id for account in found.accounts[:5]) + (" …" if len(found.accounts) > 5 else "")

@@ -9,6 +9,7 @@ from typing import Any
 from fanout.app.planning import (
     OwnRegions,
     ask_regions,
+    check_access,
     fallback_notes,
     known_regions,
     select_own_regions,
@@ -85,6 +86,7 @@ async def regions_listing(settings: Settings, streams: Streams, on_secrets: OnSe
         async with open_world(settings, None, on_secrets) as world:
             regions = select_regions(world)
             selection = await select_accounts(settings.selection, world.source(streams, changes=False))
+            check_access(world, selection.accounts)
             entrance = _entrance(world, regions, select_own_regions(world, selection.accounts))
             found, failures = await _regions(world, entrance, selection)
             rows = [row for account in selection.accounts for row in _region_rows(account, found, failures)]

@@ -11,6 +11,7 @@ from fanout.app.world import World
 from fanout.aws.accounts import Selection, select_accounts
 from fanout.aws.entrance import Entrance, OwnSlot, access_fault
 from fanout.aws.organization import for_each
+from fanout.aws.profiles import way_of
 from fanout.aws.regions import ENABLED, RegionSelection, parse_regions
 from fanout.model.account import Account
 from fanout.model.checks import role_account
@@ -90,7 +91,7 @@ async def plan(world: World, task: Task, streams: Streams) -> Planned:
     regions = select_regions(world, account_scope=task.scope == "account")
     selection = await select_accounts(world.settings.selection, world.source(streams, changes=task.changes))
     selection = _without_own(world, task, selection)
-    _check_roles(world, selection.accounts)
+    check_access(world, selection.accounts)
     own = select_own_regions(world, selection.accounts) if regions else {}
     planned = Planned(
         accounts=tuple((account, known_regions(account, regions, own)) for account in selection.accounts),
@@ -190,14 +191,32 @@ def _only_direct(world: World, account: Account) -> bool:
     return account.id == world.caller.account_id and account.role is None and account.profile is None
 
 
+def check_access(world: World, accounts: Iterable[Account]) -> None:
+    """Refuse ways in that cannot lead into the accounts that are selected.
+
+    :raises UsageError: naming what is wrong, and for which account.
+    """
+    selected = list(accounts)
+    _check_roles(world, selected)
+    _check_session_policy(world, selected)
+    _check_profiles(world, selected)
+
+
 def _check_roles(world: World, accounts: Iterable[Account]) -> None:
     """Refuse a role whose ARN names an account for any other: the run would enter the wrong one, many times.
 
     :raises UsageError: naming the role, and the accounts that it is not of.
     """
-    default = world.settings.access.role
-    roles = ((account.id, account.role or default or "") for account in accounts if not account.direct)
+    roles = [(account.id, _role_of(world, account)) for account in accounts if not account.direct]
     wrong = [(account_id, role) for account_id, role in roles if role_account(role) not in (None, account_id)]
+    foreign = [
+        role for _, role in roles if role.startswith("arn:") and _partition(role) not in ("", world.partition.id)
+    ]
+    if foreign:
+        raise UsageError(
+            f"the role {foreign[0]} is one of the partition {_partition(foreign[0])}, and the credentials are of {world.partition.id}",
+            "write arn:{partition}:iam::{account_id}:role/NAME, or the role's name alone",
+        )
     if wrong:
         account_id, role = wrong[0]
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
@@ -205,6 +224,44 @@ def _check_roles(world: World, accounts: Iterable[Account]) -> None:
             f"the role {role} is one of account {role_account(role)}, but account {account_id}{more} is selected",
             "write arn:{partition}:iam::{account_id}:role/NAME, or the role's name alone",
         )
+
+
+def _role_of(world: World, account: Account) -> str:
+    """The role that an account is entered through; what a profile says is of the role that it names itself."""
+    own = None if account.profile else account.role
+    return own or world.settings.access.role or ""
+
+
+def _partition(arn: str) -> str:
+    """The partition in an ARN; empty for a template."""
+    return arn.split(":")[1].replace("{partition}", "")
+
+
+def _check_session_policy(world: World, accounts: Iterable[Account]) -> None:
+    """Refuse a managed session policy of another account: AWS takes those of the role's own, and AWS's.
+
+    :raises UsageError: naming the policy, and the account that it is not of.
+    """
+    chosen = world.settings.access.session_policy
+    owner = chosen.arn.split(":")[4] if chosen is not None and chosen.arn is not None else "aws"
+    if owner in ("aws", "{account_id}"):
+        return
+    other = next((account.id for account in accounts if account.id != owner), None)
+    if other is not None:
+        raise UsageError(
+            f"the session policy {chosen} is one of account {owner}, but account {other} is selected",
+            "AWS takes policies of the role's own account: write arn:{partition}:iam::{account_id}:policy/NAME",
+        )
+
+
+def _check_profiles(world: World, accounts: Iterable[Account]) -> None:
+    """Refuse profiles that cannot lead anywhere.
+
+    :raises UsageError: naming the first.
+    """
+    for account in accounts:
+        if account.profile is not None and world.ways.by_profile(account):
+            way_of(world.ways.profiles, account.profile)
 
 
 def fallback_notes(entrance: Entrance) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from fanout.app.prompting import read_code
 from fanout.app.streams import Streams
@@ -124,14 +125,11 @@ async def open_world(
     execution = settings.execution
     transport = _transport(execution)
     clients = Clients(session, transport, allow_endpoints=settings.access.allow_endpoints, endpoints=endpoints)
-    backoff = Backoff(retries=execution.retries)
     book = load_regions(session)
-    patient, once = OwnSlot(backoff), OwnSlot()
+    patient, once = OwnSlot(Backoff(retries=execution.retries)), OwnSlot()
     cache = credential_cache(settings)
     async with transport, anyio.create_task_group() as group:
-        rate = settings.access.assume_rate
-        pace = Pace(rate, max(1.0, rate))
-        provider = Provider(group, pace=pace, backoff=backoff, clock=time.monotonic, on_secrets=on_secrets)
+        provider = _provider(group, settings, on_secrets)
         configured = configured_region(session)
         region = first_region(book, configured)
         ways = await open_ways(
@@ -164,6 +162,13 @@ async def open_world(
             run_id=run_id,
         )
         group.cancel_scope.cancel()
+
+
+def _provider(group: TaskGroup, settings: Settings, on_secrets: OnSecrets) -> Provider:
+    rate = settings.access.assume_rate
+    backoff = Backoff(retries=settings.execution.retries)
+    pace = Pace(rate, max(1.0, rate))
+    return Provider(group, pace=pace, backoff=backoff, clock=time.monotonic, on_secrets=on_secrets)
 
 
 def credential_cache(settings: Settings) -> CredentialCache | None:

@@ -11,7 +11,7 @@ from botocore.credentials import ReadOnlyCredentials
 from fanout.aws.clock import skew_of
 from fanout.aws.durations import Shortener, exceeds
 from fanout.aws.faults import HINTS_BY_CODE, CallFailed, classify, failed
-from fanout.aws.lease import Lease
+from fanout.aws.lease import Lease, Lender
 from fanout.aws.provider import Provider
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.role import SessionTag
@@ -25,7 +25,7 @@ class RoleEntry:
     """One step of a way in: what AssumeRole is called with. `duration` is seconds.
 
     `policy` is the session policy, `policy_arn` that of a managed one; `chained` says that a role's session calls, to which
-    AWS gives an hour at most.
+    AWS gives an hour at most. `options` are those that lead the same way, for the command that a hint names; empty for a hop.
     """
 
     account_id: str
@@ -38,6 +38,7 @@ class RoleEntry:
     source_identity: str | None = None
     tags: tuple[SessionTag, ...] = ()
     chained: bool = False
+    options: str = ""
 
     def request(self) -> dict[str, Any]:
         """The parameters of AssumeRole."""
@@ -68,8 +69,16 @@ class RoleEntry:
 class AssumeRole:
     """A source that assumes a role through STS; `sts` is a client bound to the credentials of the step before."""
 
-    def __init__(self, sts: Any, entry: RoleEntry, provider: Provider, shortener: Shortener | None = None) -> None:
+    def __init__(
+        self,
+        sts: Any,
+        entry: RoleEntry,
+        provider: Provider,
+        shortener: Shortener | None = None,
+        caller: Lender | None = None,
+    ) -> None:
         self._sts = sts
+        self._caller = caller
         self.entry = entry
         self._provider = provider
         self._shortener = shortener
@@ -92,6 +101,8 @@ class AssumeRole:
         return await self._assume(replace(self.entry, duration=seconds))
 
     async def _assume(self, entry: RoleEntry) -> Lease:
+        if self._caller is not None:
+            await self._caller.lease()  # where the step before fails, the fault is that step's
         self._provider.assume_role_calls += 1
         started = self._provider.clock()
         try:
@@ -173,10 +184,15 @@ def explain(fault: Fault, entry: RoleEntry) -> Fault:
         FaultKind.NOT_PROPAGATED: "STS does not know the source credentials",
     }
     hint = HINTS_BY_CODE.get(fault.code) or hints.get(fault.kind, fault.hint)
+    kind = fault.kind
+    if kind is FaultKind.DENIED_BY_SCOPE:
+        # fanout's own session policy is what the new session will have; this one is of whoever calls
+        kind = FaultKind.DENIED
+        hint = "the session policy of the credentials that call does not allow sts:AssumeRole: start with wider ones"
     if exceeds(fault):
         hint = _duration_hint(fault, entry)
     message = fault.message if entry.role_arn in fault.message else f"{fault.message} (AssumeRole of {entry.role_arn})"
-    return Fault(kind=fault.kind, stage=Stage.ACCESS, code=fault.code, message=message, hint=hint)
+    return Fault(kind=kind, stage=Stage.ACCESS, code=fault.code, message=message, hint=hint)
 
 
 def _told(fault: Fault, entry: RoleEntry) -> str:
@@ -200,7 +216,12 @@ def _denied_hint(entry: RoleEntry) -> str:
     ]
     doubts += ["the trust policy lacks sts:TagSession"] if entry.tags else []
     doubts += ["the trust policy lacks sts:SetSourceIdentity"] if entry.source_identity else []
-    return f"STS does not tell these apart: {'; '.join(doubts)}. `fanout doctor -a {entry.account_id}` looks closer"
+    closer = (
+        f"`fanout doctor -a {entry.account_id}{entry.options}`"
+        if entry.options
+        else "`fanout doctor`, called as this was,"
+    )
+    return f"STS does not tell these apart: {'; '.join(doubts)}. {closer} looks closer"
 
 
 def _duration_hint(fault: Fault, entry: RoleEntry) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import anyio
+
 from fanout.aws.faults import CallFailed
 from fanout.aws.lease import Lease
 from fanout.model.fault import Fault
@@ -24,10 +26,11 @@ def exceeds(fault: Fault) -> bool:
 
 
 class Shortener:
-    """Finds the longest duration that works, and remembers it for roles of one name."""
+    """Finds the longest duration that works, once for all roles of one name, which are likely to allow the same."""
 
     def __init__(self) -> None:
         self.known: dict[str, int] = {}
+        self._searching: dict[str, anyio.Lock] = {}
         self.shortened = 0
 
     async def longest(self, asked: int, key: str, assume: Callable[[int], Awaitable[Lease]]) -> Lease:
@@ -35,6 +38,12 @@ class Shortener:
 
         :raises CallFailed: as `assume` does, for any other reason than the duration.
         """
+        if key in self.known:
+            return await self._found(asked, key, assume)
+        async with self._searching.setdefault(key, anyio.Lock()):
+            return await self._found(asked, key, assume)
+
+    async def _found(self, asked: int, key: str, assume: Callable[[int], Awaitable[Lease]]) -> Lease:
         first = min(asked, self.known.get(key, asked))
         lease, refused = await _tried(assume, first)
         if lease is None and refused is not None and "1 hour" in refused.fault.message:

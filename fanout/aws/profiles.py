@@ -56,6 +56,10 @@ def way_of(profiles: Profiles, name: str) -> ProfileWay | None:
     current = name
     while _is_hop(profiles, current, seen):
         keys = profiles[current]
+        if keys.get("credential_source"):
+            raise UsageError(
+                f"the profile {current!r} has both source_profile and credential_source", "take one of them out"
+            )
         hops.append(_hop(current, keys))
         serials += [(str(keys["mfa_serial"]), current)] if keys.get("mfa_serial") else []
         seen.append(current)

@@ -94,6 +94,7 @@ async def _from_source(session: AioSession, region: str, **shared: Any) -> Ways:
     """The ways in that begin with the source credentials."""
     access: AccessSettings = shared["access"]
     way = profile_way(session, access)
+    serial = _serial(session, access, way)
     cache: CredentialCache | None = shared.get("cache")
     hub = HubLender(
         open_session(way.start) if way else session,
@@ -102,7 +103,6 @@ async def _from_source(session: AioSession, region: str, **shared: Any) -> Ways:
     )
     caller = await identify(shared["clients"], hub, region, shared["patient"], shared["call_timeout"])
     ways = Ways(hub=hub, caller=caller, partition=caller.partition, before=(), profiles=profiles_of(session), **shared)
-    serial = _serial(session, access, way)
     try:
         links = await ways.started(hub, caller, serial)
         if way is not None:

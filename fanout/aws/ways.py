@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
+
+import anyio
 
 from fanout.aws.assume import AssumeRole, RoleEntry
 from fanout.aws.calls import Binding
@@ -92,7 +95,8 @@ class Ways:
     """Everything that one invocation shares in getting in.
 
     `before` are the links from the source credentials of `hub` to what the first AssumeRole is called with: those, the MFA
-    session or the role that they lead to. `once` is the slot of calls that the provider tries again, `patient` of those that nobody else does.
+    session or the role that they lead to. `once` is the slot of calls that the provider tries again, `patient` of those
+    that nobody else does.
     """
 
     clients: Clients
@@ -115,6 +119,8 @@ class Ways:
     _chain: tuple[Link, ...] | None = None
     _starts: dict[str, tuple[Link, ...]] = field(default_factory=dict)
     _devices: dict[tuple[str, str], tuple[Lender, str]] = field(default_factory=dict)
+    _hubs: dict[str, HubLender] = field(default_factory=dict)
+    _starting: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
     def start(self) -> Lender:
@@ -186,7 +192,7 @@ class Ways:
         """The link of a role that the link before it assumes; `cli` is what the AWS CLI would ask for instead."""
         sts = self.clients.bound("sts", self.home_region, self._own(before.lender))
         shortener = self.shortener if last and self.access.shorten else None
-        source = AssumeRole(sts, entry, self.provider, shortener)
+        source = AssumeRole(sts, entry, self.provider, shortener, before.lender)
         key = self._key(sts, entry.account_id, entry.request(), before.signer)
         lender, signer = self._lent(source, key, cli=cli)
         return Link(
@@ -213,14 +219,26 @@ class Ways:
 
     def _last(self, account: Account, scope: Scope, *, chained: bool) -> RoleEntry:
         access = self.access
+        # what a profile says is of the role that it names itself, and another one was named for it
+        own = replace(account, role=None, external_id=None) if account.profile else account
         return RoleEntry(
             account_id=account.id,
-            role_arn=role_arn(account.role or access.role or DEFAULT_ROLE, account.id, self.partition),
+            role_arn=role_arn(own.role or access.role or DEFAULT_ROLE, account.id, self.partition),
             session_name=self.session_name,
-            external_id=account.external_id or access.external_id,
+            external_id=own.external_id or access.external_id,
             chained=chained,
+            options=self._options,
             **self._of_last(scope, account.id),
         )
+
+    @property
+    def _options(self) -> str:
+        """The options that lead the same way, as one would type them; of external ids only that there are some."""
+        access = self.access
+        named = [("--profile", access.profile), ("--role", access.role)]
+        named += [("--role-chain", str(hop)) for hop in access.role_chain]
+        typed = "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
+        return typed + (" --external-id ..." if access.external_id else "")
 
     def _of_last(self, scope: Scope, account_id: str) -> dict[str, Any]:
         """What belongs to the last step alone: duration, scope and tags; and the source identity, which goes through."""
@@ -253,13 +271,31 @@ class Ways:
                 "ProfileUnusable",
                 f"profile {name}: {error.message}",
                 stage=Stage.ACCESS,
-                hint=error.hint,
+                hint=error.hint or "correct the profile in the AWS configuration files",
             ) from None
         self._check_leads_to(name, way.account_id, account)
-        return self.along(links, way.hops, self._of_last(scope, account.id))
+        return self.along(self._shared(links, way), way.hops[-1:], self._of_last(scope, account.id))
 
-    def along(self, links: tuple[Link, ...], hops: tuple[ProfileHop, ...], last: Mapping[str, Any]) -> tuple[Link, ...]:
-        """Go on through the roles of a profile; `last` are parameters of the last one."""
+    def _shared(self, links: tuple[Link, ...], way: ProfileWay) -> tuple[Link, ...]:
+        """The links of a profile before its own role; profiles that go the same way share them."""
+        for number, hop in enumerate(way.hops[:-1], start=1):
+            key = "\n".join([way.start, way.mfa_serial or "", *(each.profile for each in way.hops[:number])])
+            if key not in self._starts:
+                self._starts[key] = self.along(
+                    links, (hop,), {"source_identity": self.access.source_identity}, kind="hop"
+                )
+            links = self._starts[key]
+        return links
+
+    def along(
+        self,
+        links: tuple[Link, ...],
+        hops: tuple[ProfileHop, ...],
+        last: Mapping[str, Any],
+        *,
+        kind: LinkKind = "role",
+    ) -> tuple[Link, ...]:
+        """Go on through the roles of a profile; `last` are parameters of the last one, `kind` is what that is."""
         for number, hop in enumerate(hops, start=1):
             at_end = number == len(hops)
             own: dict[str, Any] = dict(last) if at_end else {"source_identity": self.access.source_identity}
@@ -273,7 +309,7 @@ class Ways:
                 **own,
             )
             cli = self._cli_request(hop, entry)
-            link = self.assumed("role" if at_end else "hop", entry, links[-1], last=at_end, cli=cli)
+            link = self.assumed(kind if at_end else "hop", entry, links[-1], last=at_end and kind == "role", cli=cli)
             links = (*links, link)
         return links
 
@@ -287,8 +323,10 @@ class Ways:
 
     def hub_of(self, profile: str) -> HubLender:
         """Lends what botocore's chain finds for a profile."""
-        cache = self.cache.cli if self.cache is not None else None
-        return HubLender(open_session(profile), on_secrets=self.provider.on_secrets, cache=cache)
+        if profile not in self._hubs:
+            cache = self.cache.cli if self.cache is not None else None
+            self._hubs[profile] = HubLender(open_session(profile), on_secrets=self.provider.on_secrets, cache=cache)
+        return self._hubs[profile]
 
     async def _by_sdk(self, name: str, account: Account) -> Link:
         lender = self.hub_of(name)
@@ -304,10 +342,11 @@ class Ways:
     async def _profile_start(self, way: ProfileWay) -> tuple[Link, ...]:
         """The links that profiles of one start share: its own credentials, and the MFA session that they ask for."""
         key = f"{way.start}\n{way.mfa_serial or ''}"
-        if key not in self._starts:
-            hub = self.hub_of(way.start)
-            caller = await identify(self.clients, hub, self.home_region, self.patient, self.call_timeout)
-            self._starts[key] = await self.started(hub, caller, way.mfa_serial)
+        async with self._starting:
+            if key not in self._starts:
+                hub = self.hub_of(way.start)
+                caller = await identify(self.clients, hub, self.home_region, self.patient, self.call_timeout)
+                self._starts[key] = await self.started(hub, caller, way.mfa_serial)
         return self._starts[key]
 
     async def started(self, hub: HubLender, caller: Caller, serial: str | None) -> tuple[Link, ...]:

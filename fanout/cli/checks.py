@@ -9,6 +9,7 @@ from typing import TextIO
 
 from fanout.cli.kinds import is_file
 from fanout.cli.resolve import Resolved, Source
+from fanout.model.checks import role_account
 from fanout.model.errors import UsageError
 from fanout.model.role import check_tags
 from fanout.model.selection import SELECTORS, TermKind, parse_terms
@@ -66,6 +67,7 @@ def check_access(resolved: Resolved) -> None:
     :raises UsageError: if session tags do not, or something was said that IAM Identity Center (--sso) cannot carry.
     """
     check_tags(resolved.value("session-tag"))
+    _check_role_of_ids(resolved)
     if resolved.value("sso") is None:
         _check_no_login(resolved)
         return
@@ -78,6 +80,22 @@ def check_access(resolved: Resolved) -> None:
                 f"--{name}{where} cannot go with --sso: AWS takes nothing of the kind for the credentials of a permission set",
                 f"leave --{name} away, or set it up in the permission set itself; without --sso roles are assumed",
             )
+
+
+def _check_role_of_ids(resolved: Resolved) -> None:
+    """Refuse a role's ARN that names an account for others that were written as ids: nothing need be asked for that.
+
+    :raises UsageError: naming one of them.
+    """
+    role = resolved.value("role")
+    owner = role_account(role) if role else None
+    terms = parse_terms(resolved.value("accounts"), option="--accounts", is_file=is_file)
+    others = [term.value for term in terms if term.kind is TermKind.ID and term.value != owner]
+    if owner is not None and others:
+        raise UsageError(
+            f"the role {role} is one of account {owner}, but account {others[0]} is selected",
+            "write arn:{partition}:iam::{account_id}:role/NAME, or the role's name alone",
+        )
 
 
 def _check_no_login(resolved: Resolved) -> None:

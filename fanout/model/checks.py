@@ -142,7 +142,7 @@ def check_mfa_serial(text: str) -> None:
 
     :raises UsageError: if STS would not take it.
     """
-    if not _MFA_SERIAL.fullmatch(text):
+    if not _MFA_SERIAL.fullmatch(text) or (text.startswith("arn:") and ":mfa/" not in text):
         raise UsageError(
             f"{text!r} is not the serial number of an MFA device",
             "write the ARN of a virtual device, arn:aws:iam::111122223333:mfa/NAME, or the number of a hardware one",

@@ -11,6 +11,7 @@ from fanout.app.streams import Streams
 from fanout.app.world import open_world, single_errors
 from fanout.model.account import Account
 from fanout.model.errors import SelectionError, UsageError
+from fanout.model.role import SessionPolicy
 from fanout.tasks import task
 from fanout.testing import World
 from tests.app.conftest import REGION, touch, whoami
@@ -105,3 +106,21 @@ async def test_a_changing_task_enters_the_callers_own_account_by_a_role_that_was
     assert found.skipped == ()
     assert not any(account.direct for account, _ in found.accounts)
     assert isinstance(found.accounts[0][0], Account)
+
+
+async def test_a_session_policy_of_another_account_is_refused(lab):
+    foreign = SessionPolicy.of_arn("arn:aws:iam::111122223333:policy/Mine")
+    with pytest.raises(UsageError, match="one of account 111122223333, but account"):
+        await planned(lab, session_policy=foreign)
+
+
+@pytest.mark.parametrize(
+    "arn", ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:{partition}:iam::{account_id}:policy/X"]
+)
+async def test_a_session_policy_of_aws_or_of_each_account_is_not(lab, arn):
+    assert (await planned(lab, session_policy=SessionPolicy.of_arn(arn))).targets
+
+
+async def test_a_role_of_another_partition_is_refused(lab):
+    with pytest.raises(UsageError, match="one of the partition aws-cn, and the credentials are of aws"):
+        await planned(lab, role="arn:aws-cn:iam::{account_id}:role/X")

@@ -588,3 +588,29 @@ async def test_an_answer_that_is_no_assume_role_at_all_is_malformed(monkeypatch)
             with pytest.raises(CallFailed) as caught:
                 await way.client(ACCOUNT, region=REGION).describe_vpcs()
     assert caught.value.fault.kind is FaultKind.MALFORMED_RESPONSE
+
+
+def test_a_session_policy_that_denies_assume_role_is_the_callers_and_no_matter_of_scope():
+    words = "User: x is not authorized to perform: sts:AssumeRole because no session policy allows the sts:AssumeRole action"
+
+    fault = explain(classify(refusal("AccessDenied", words), Stage.ACCESS), ENTRY)
+
+    assert fault.kind is FaultKind.DENIED
+    assert "--no-scope" not in fault.hint
+    assert "credentials that call" in fault.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            "not authorized to perform: sts:AssumeRole because no identity-based policy allows it",
+            "own policies do not allow",
+        ),
+        ("not authorized to perform: sts:TagSession on resource: x", "lack sts:TagSession"),
+        ("not authorized to perform: sts:SetSourceIdentity on resource: x", "lack sts:SetSourceIdentity"),
+        ("not authorized to perform: sts:AssumeRole on resource: x", "STS does not tell these apart"),
+    ],
+)
+def test_what_a_denial_gives_away_is_the_hint(words, hint):
+    assert hint in explain(classify(refusal("AccessDenied", f"User: x is {words}"), Stage.ACCESS), ENTRY).hint

@@ -76,6 +76,10 @@ def test_an_unknown_profile_has_no_way():
         ({"a": role("A", "b"), "b": role("B", "a")}, "a → b → a go in a circle"),
         ({"a": {**role("A", "k"), "role_arn": "A"}, "k": KEYS}, "not the ARN of a role"),
         ({"a": role("A", "k", duration_seconds="1"), "k": KEYS}, "duration_seconds '1'"),
+        (
+            {"a": role("A", "k", credential_source="Environment"), "k": KEYS},
+            "both source_profile and credential_source",
+        ),
     ],
 )
 def test_a_broken_chain_of_profiles_is_named(profiles, why):

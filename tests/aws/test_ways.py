@@ -303,6 +303,81 @@ async def test_a_profile_is_entered_in_the_scope_of_the_run(endpoint, tmp_path, 
     assert (links[-1].entry.policy, links[-1].entry.duration, links[-1].by_client) == (scope.document, 900, False)
 
 
+async def test_a_role_that_was_named_stands_in_place_of_a_profiles_own(endpoint, tmp_path, monkeypatch):
+    write_config(tmp_path, monkeypatch, profiles(ACCOUNTS[0], role="Mfa", external_id="of-the-profile"))
+    account = Account(
+        id=ACCOUNTS[0], profile=f"p-{ACCOUNTS[0]}", role="arn:aws:iam::1:role/Mfa", external_id="of-the-profile"
+    )
+
+    async with ways_of("user", role="Plain") as ways:
+        links = await ways.links(account, Scope())
+
+    assert links[-1].entry is not None
+    assert links[-1].entry.role_arn == f"arn:aws:iam::{ACCOUNTS[0]}:role/Plain"
+    assert links[-1].entry.external_id is None
+
+
+async def test_profiles_that_go_the_same_way_share_every_hop_of_it(endpoint, tmp_path, monkeypatch):
+    chain = f"""[profile user]
+aws_access_key_id = {WORLD.hub_keys[0].key_id}
+aws_secret_access_key = {WORLD.hub_keys[0].secret}
+[profile first]
+role_arn = {FIRST}
+source_profile = user
+external_id = first-id
+[profile second]
+role_arn = {SECOND}
+source_profile = first
+external_id = second-id
+"""
+    ends = [
+        f"[profile e-{account}]\nrole_arn = arn:aws:iam::{account}:role/End\nsource_profile = second\nexternal_id = end-id\n"
+        for account in ACCOUNTS
+    ]
+    write_config(tmp_path, monkeypatch, chain + "".join(ends))
+
+    async with ways_of("user") as ways, anyio.create_task_group() as group:
+        for account in ACCOUNTS:
+            group.start_soon(lambda each: enter(ways, each, profile=f"e-{each}"), account)
+
+    assumed = calls(endpoint, "AssumeRole")
+    assert assumed[:2] == [(MANAGEMENT_ID, MANAGEMENT_ID), (MANAGEMENT_ID, MEMBER)]
+    assert len(assumed) == 2 + len(ACCOUNTS)
+    assert len(calls(endpoint, "GetCallerIdentity")) == 2
+
+
+async def test_a_denied_hop_is_told_as_what_it_is_and_asked_once(endpoint):
+    shut = Hop(arn=SECOND.replace("Second", "Nowhere"))
+    async with ways_of(role="End", role_chain=(CHAIN[0], shut)) as ways:
+        for account in ACCOUNTS:
+            with pytest.raises(CallFailed) as caught:
+                await enter(ways, account)
+            assert "role/Nowhere" in caught.value.fault.message
+            assert "role/End" not in caught.value.fault.message
+        assert ways.provider.assume_role_calls == len(calls(endpoint, "AssumeRole")) == 2
+
+
+async def test_a_hint_names_a_command_that_goes_the_same_way(endpoint):
+    access = {"role": "Absent", "external_id": "canary-id", "role_chain": CHAIN}
+    async with ways_of(**access) as ways:
+        with pytest.raises(CallFailed) as caught:
+            await enter(ways, ACCOUNTS[0])
+    hint = caught.value.fault.hint
+    assert f"fanout doctor -a {ACCOUNTS[0]} --role Absent --role-chain" in hint
+    assert "--external-id ..." in hint
+    assert "canary" not in hint
+    assert "first-id" not in hint
+
+
+async def test_many_roles_of_one_name_are_searched_for_their_longest_session_once(endpoint):
+    access = {"role": "Plain", "duration": timedelta(hours=12), "shorten": True}
+    async with ways_of(**access) as ways, anyio.create_task_group() as group:
+        for account in ACCOUNTS:
+            group.start_soon(enter, ways, account)
+    assert len(calls(endpoint, "AssumeRole")) <= 8 + len(ACCOUNTS)
+    assert ways.shortener.shortened == len(ACCOUNTS)
+
+
 async def test_a_profile_that_leads_elsewhere_is_refused(endpoint, tmp_path, monkeypatch):
     write_config(tmp_path, monkeypatch, profiles(ACCOUNTS[0], role="Plain"))
     async with ways_of("user") as ways:

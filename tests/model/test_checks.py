@@ -136,3 +136,29 @@ def test_an_organization_id_is_checked():
     for wrong in ("o-short", "a1b2c3d4e5f6", "o-A1B2C3D4E5", "o-a1b2c3d4e5\n"):
         with pytest.raises(UsageError):
             checks.check_organization_id(wrong)
+
+
+@pytest.mark.parametrize(
+    "text", ["arn:aws:iam::111122223333:mfa/me", "arn:aws-cn:iam::111122223333:mfa/p/me", "GAHT12345678"]
+)
+def test_a_device_is_a_virtual_ones_arn_or_a_hardware_ones_number(text):
+    checks.check_mfa_serial(text)
+
+
+@pytest.mark.parametrize("text", ["", "short", "a b c d e f g", "arn:aws:iam::111122223333:user/me", "x" * 257])
+def test_what_is_no_device_is_refused(text):
+    with pytest.raises(UsageError, match="serial number"):
+        checks.check_mfa_serial(text)
+
+
+@pytest.mark.parametrize("text", ["", "12345", "1234567", "12345a", "١٢٣٤٥٦"])
+def test_what_is_no_code_is_refused_and_not_shown(text):
+    with pytest.raises(UsageError) as caught:
+        checks.check_mfa_code(text)
+    assert not text or text not in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["a", "a b", "x" * 65, "aws:me", "ä" * 3])
+def test_what_is_no_source_identity_is_refused(text):
+    with pytest.raises(UsageError, match="source identity"):
+        checks.check_source_identity(text)
