@@ -3,7 +3,8 @@
 This is the face for authors of tasks; it loads no AWS library.
 """
 
+from fanout.model.errors import UsageError
 from fanout.model.row import Row
 from fanout.tasks import Context, Task, task
 
-__all__ = ["Context", "Row", "Task", "task"]
+__all__ = ["Context", "Row", "Task", "UsageError", "task"]

@@ -20,6 +20,7 @@ from fanout.model.nearest import did_you_mean
 from fanout.model.row import Row
 
 TaskFunction = Callable[..., AsyncIterator[Row]]
+Check = Callable[..., object]
 Scope = Literal["region", "account"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -135,8 +136,7 @@ class Parameter:
             return parse_duration(text)
         if issubclass(self.type, date):
             return self.type.fromisoformat(text)
-        build: Callable[[str], Any] = self.type
-        return build(text)
+        return typing.cast("Callable[[str], Any]", self.type)(text)
 
     def _parse_choice(self, text: str) -> Any:
         assert self.choices is not None
@@ -144,8 +144,7 @@ class Parameter:
             raise UsageError(f"{text!r} is not one of {', '.join(self.choices)}", did_you_mean(text, self.choices))
         if issubclass(self.type, Enum):
             return next(member for member in self.type if str(member.value) == text)
-        build: Callable[[str], Any] = self.type
-        return build(text)
+        return typing.cast("Callable[[str], Any]", self.type)(text)
 
     def collect(self, values: Sequence[Any]) -> Any:
         """Make the parameter's value of several parsed ones."""
@@ -160,10 +159,8 @@ class Parameter:
 
 def _parse_bool(text: str) -> bool:
     folded = text.strip().lower()
-    if folded in ("1", "true", "yes", "on"):
-        return True
-    if folded in ("0", "false", "no", "off"):
-        return False
+    if folded in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        return folded in ("1", "true", "yes", "on")
     raise ValueError(text)
 
 
@@ -196,6 +193,7 @@ class Task:
     summary: str = ""
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
+    check: Check | None = None
     file: str = ""
     line: int = 0
     source: str = field(default="", compare=False)
@@ -222,6 +220,7 @@ def task(
     changes: bool = False,
     scope: Scope = "region",
     columns: Sequence[str] = (),
+    check: Check | None = None,
 ) -> Callable[[TaskFunction], Task]: ...
 
 
@@ -235,14 +234,16 @@ def task(
     changes: bool = False,
     scope: Scope = "region",
     columns: Sequence[str] = (),
+    check: Check | None = None,
 ) -> Task | Callable[[TaskFunction], Task]:
     """Make a task of an async generator of rows.
 
     Its first parameter is the `Context`; keyword-only parameters become options of the command line, with the types str,
     int, float, bool, Path, date, datetime, timedelta, enums, Literal, any class with a classmethod `parse(text)`, and
-    lists of these; help comes from the docstring's `Args:` section.
+    lists of these; help comes from the docstring's `Args:` section. `check` is called with all of them, by name, before
+    anything runs; the text of a ValueError, or a UsageError with a hint, is what the person who typed them gets to see.
 
-    :raises TaskLoadError: if the function is no such generator, naming file and line.
+    :raises TaskLoadError: if the function is no such generator, or `check` takes other parameters, naming file and line.
     """
 
     def decorate(function: TaskFunction) -> Task:
@@ -253,6 +254,8 @@ def task(
         if scope not in ("region", "account"):
             raise where.error(f"scope is {scope!r}", 'use "region" or "account"')
         described = inspect.cleandoc(function.__doc__ or "")
+        parameters = _parameters(function, described, where)
+        _check_check(check, parameters, where)
         return Task(
             name=chosen,
             function=function,
@@ -263,7 +266,8 @@ def task(
             columns=_check_columns(columns, where),
             summary=described.partition("\n")[0],
             description=_PARAMETER_HELP.split(described)[0].rstrip(),
-            parameters=_parameters(function, described, where),
+            parameters=parameters,
+            check=check,
             file=where.file,
             line=where.line,
         )
@@ -306,12 +310,18 @@ def _check_columns(columns: Sequence[str], where: _Where) -> tuple[str, ...]:
     return tuple(columns)
 
 
+def _check_check(check: Check | None, parameters: Sequence[Parameter], where: _Where) -> None:
+    try:
+        inspect.signature(check or (lambda **_: None)).bind(**{each.name: None for each in parameters})
+    except TypeError as error:
+        raise where.error(f"check does not take the task's parameters: {error}", "end with **others") from None
+
+
 def _parameters(function: TaskFunction, described: str, where: _Where) -> tuple[Parameter, ...]:
     if not inspect.isasyncgenfunction(function):
         raise where.error("it is not an async generator", "write `async def`, and `yield` each row")
     first, *rest = inspect.signature(function).parameters.values() or (None,)
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if first is None or first.kind not in positional:
+    if first is None or first.kind not in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
         raise where.error("its first parameter must be the context", "write `async def name(ctx: Context, *, ...)`")
     hints = _hints(function, {each.name for each in rest}, where)
     helps = _parameter_help(described)

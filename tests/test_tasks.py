@@ -343,3 +343,17 @@ def test_a_parameter_without_a_default_is_required():
 
     assert (first.required, first.default, first.option) == (True, None, "min-gib")
     assert (second.required, second.default, second.choices) == (False, Colour.RED, ("red", "green"))
+
+
+def test_a_check_is_kept_and_must_take_every_parameter_by_name():
+    def judge(*, least: int, **others: object) -> None:
+        """Judge nothing."""
+
+    async def sized(ctx: Context, *, least: int = 0, most: int = 9) -> AsyncIterator[Row]:
+        """List."""
+        yield {}
+
+    assert task(actions=[], check=judge)(sized).check is judge
+    assert task(actions=[])(sized).check is None
+    with pytest.raises(TaskLoadError, match=r"test_tasks\.py:\d+: task .*sized: check does not take .*'most'"):
+        task(actions=[], check=lambda *, least: None)(sized)

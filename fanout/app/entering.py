@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
@@ -14,12 +14,14 @@ from fanout.app.planning import check_access
 from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
 from fanout.aws.accounts import select_accounts
+from fanout.aws.calls import Binding
 from fanout.aws.entrance import access_fault
 from fanout.aws.faults import CallFailed
 from fanout.aws.lease import Lease, Lender, OnSecrets, keep_no_secrets
 from fanout.aws.ways import Link
 from fanout.model.account import Account
 from fanout.model.errors import AccessError, SelectionError
+from fanout.model.fault import Stage
 from fanout.model.scope import Scope
 from fanout.model.settings import Settings
 
@@ -39,7 +41,7 @@ class Keys:
 class Entered:
     """One account, entered. `region` is where a program should start, `identity` the ARN that the credentials act as.
 
-    `inherited` are environment variables that stand for what the source profile says on endpoints and the like.
+    That is empty where it is not known: the portal of IAM Identity Center does not say. `inherited` are environment variables that stand for what the source profile says on endpoints and the like.
     """
 
     account: Account
@@ -94,11 +96,13 @@ async def enter_account(
             account = await _one(world, term, streams)
             link = await _link(world, account)
             lease = await _leased(account, link.lender)
+            if lease.kept:
+                lease = await _checked(world, account, link.lender)
             yield Entered(
                 account=account,
                 region=region or world.home_region,
                 partition=world.partition.id,
-                identity=lease or link.identity,
+                identity=lease.identity or _arn_of(link),
                 lender=link.lender,
                 inherited=_inherited(world),
             )
@@ -136,13 +140,32 @@ async def _link(world: World, account: Account) -> Link:
         raise AccessError(f"account {account.id}: {error.fault.message}", error.fault.hint) from None
 
 
-async def _leased(account: Account, lender: Lender) -> str:
-    """Get credentials now, and say whose they are.
+async def _leased(account: Account, lender: Lender) -> Lease:
+    """Get credentials now.
 
     :raises AccessError: if the account denies it.
     """
     try:
-        return (await lender.lease()).identity
+        return await lender.lease()
     except CallFailed as error:
         fault = access_fault(error)
         raise AccessError(f"account {account.id}: {fault.code}: {fault.message}", fault.hint) from None
+
+
+async def _checked(world: World, account: Account, lender: Lender) -> Lease:
+    """Use what an earlier command left behind once, so that it is replaced if AWS refuses it by now.
+
+    The program that gets it could not tell us. Where AWS cannot be asked, it is handed on as it is.
+
+    :raises AccessError: if it was refused, and there is no other.
+    """
+    timeout = world.settings.execution.call_timeout
+    binding = Binding(lender=lender, slot=world.once, timeout=timeout, stage=Stage.ACCESS)
+    with suppress(Exception):
+        await world.clients.bound("sts", world.home_region, binding).get_caller_identity()
+    return await _leased(account, lender)
+
+
+def _arn_of(link: Link) -> str:
+    """What a link becomes, where that is an ARN and no words."""
+    return link.identity if link.identity.startswith("arn:") else ""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fanout.app.output import open_output
 from fanout.app.streams import Streams
 from fanout.ledger import history
-from fanout.ledger.reader import Cursor, LedgerReader, WaysTaken
+from fanout.ledger.reader import Cursor, JobRecord, LedgerReader, WaysTaken
+from fanout.model.fault import Stage
 from fanout.model.plan import RunHeader
 from fanout.model.settings import Settings
 from fanout.model.summary import Summary
@@ -50,12 +52,26 @@ def run_summary(settings: Settings, reference: str) -> Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """Accounts that a run got into: how many, and the place of a job that called AWS there (of any, where none did)."""
+
+    accounts: int = 0
+    account: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a past run's file says of its way into AWS. `ended` is ISO 8601 UTC, None where it never ended."""
+    """What a past run's file says of its way into AWS. `ended` is ISO 8601 UTC, None where it never ended.
+
+    `by_role` are the accounts that it got into with a role, `direct` those where it used the caller's own credentials.
+    """
 
     header: RunHeader
     ended: str | None
     ways: WaysTaken
+    by_role: Entered = Entered()
+    direct: Entered = Entered()
 
 
 def run_record(settings: Settings, reference: str) -> RunRecord:
@@ -64,7 +80,29 @@ def run_record(settings: Settings, reference: str) -> RunRecord:
     :raises LedgerError: if there is no such run, or it cannot be read.
     """
     reader = LedgerReader(history.find_run(settings.home, reference))
-    return RunRecord(header=reader.header(), ended=reader.summary().ended, ways=reader.ways())
+    ways = reader.ways()
+    inside = [job for job in reader.jobs() if _got_in(job)]
+    own = frozenset(ways.direct)
+    return RunRecord(
+        header=reader.header(),
+        ended=reader.summary().ended,
+        ways=ways,
+        by_role=_entered([job for job in inside if job.account_id not in own]),
+        direct=_entered([job for job in inside if job.account_id in own]),
+    )
+
+
+def _got_in(job: JobRecord) -> bool:
+    """Whether a job had credentials of its account: it began, and what went wrong was not the way in."""
+    return job.started is not None and (job.fault is None or job.fault.stage is not Stage.ACCESS)
+
+
+def _entered(jobs: Sequence[JobRecord]) -> Entered:
+    first = next((job for job in jobs if job.calls), jobs[0] if jobs else None)
+    if first is None:
+        return Entered()
+    accounts = len({job.account_id for job in jobs})
+    return Entered(accounts=accounts, account=first.account_id, region=first.region or "")
 
 
 def export(settings: Settings, reference: str, streams: Streams, *, partial: bool = False) -> None:

@@ -117,7 +117,7 @@ async def run(
 def _start_logs(settings: Settings, screen: Screen, redactor: Redactor) -> None:
     output = settings.output
     configure(
-        verbose=-1 if output.quiet else output.verbose,
+        verbose=0 if output.quiet else output.verbose,
         log_format="json" if output.log_format == "json" else "text",
         stream=screen,
         secrets=redactor,

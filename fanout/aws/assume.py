@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -16,6 +17,7 @@ from fanout.aws.provider import Provider
 from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.role import SessionTag
 
+_LOG = logging.getLogger(__name__)
 SKEW_TOLERATED = 60.0
 """Seconds by which this machine's clock may be off before AWS's own is used instead."""
 
@@ -103,6 +105,7 @@ class AssumeRole:
     async def _assume(self, entry: RoleEntry) -> Lease:
         if self._caller is not None:
             await self._caller.lease()  # where the step before fails, the fault is that step's
+        _LOG.debug("account %s: %s", entry.account_id, entry.explain())
         self._provider.assume_role_calls += 1
         started = self._provider.clock()
         try:

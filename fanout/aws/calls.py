@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from fanout.model.operations import action_of, reads
 from fanout.model.policy import allows
 from fanout.model.slot import Slot
 
+_LOG = logging.getLogger(__name__)
 _CANCELLED = Fault(kind=FaultKind.TIMEOUT, stage=Stage.CALL, code="Cancelled", message="the call was broken off")
 
 Send = Callable[[str, dict[str, Any]], Awaitable[Any]]
@@ -64,7 +66,7 @@ class Binding:
                 return await self._once(lease, send, service, operation, params)
             except Exception as error:
                 fault = classify(error, self.stage)
-                if fault.kind is FaultKind.EXPIRED and not renewed:
+                if not renewed and _refuses(lease, fault):
                     self.lender.distrust(lease)
                     renewed = True
                 elif not self._looks_off(fault, tried) and await self.slot.retry(fault, tried, reads=reading):
@@ -82,6 +84,7 @@ class Binding:
 
     async def _once(self, lease: Lease, send: Send, service: str, operation: str, params: dict[str, Any]) -> Any:
         self.slot.called()
+        _LOG.debug("call %s:%s in %s of account %s", service, operation, self.region or "home", lease.account_id or "?")
         patience = max(0.0, min(self.timeout, lease.remaining(time.monotonic())))
         token = SIGNING.set(lease)
         try:
@@ -127,3 +130,11 @@ class Binding:
     def _note_lost(self, fault: Fault, reading: bool) -> None:
         if not reading and fault.kind in RETRYABLE and fault.kind not in NOT_EXECUTED:
             self.slot.lost()
+
+
+def _refuses(lease: Lease, fault: Fault) -> bool:
+    """Whether a fault says that a lease is of no use any more, and another one may be.
+
+    What was just given is unknown only until it is known everywhere; what an earlier command left behind was known once.
+    """
+    return fault.kind is FaultKind.EXPIRED or (lease.kept and fault.kind is FaultKind.NOT_PROPAGATED)

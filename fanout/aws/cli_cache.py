@@ -55,18 +55,24 @@ def cli_request(profile: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class CliCache(MutableMapping[str, Any]):
-    """What botocore's credential chain may use as its cache: it finds the files in `directory`, and keeps its own in memory."""
+    """What botocore's credential chain may use as its cache: it finds the files in `directory`, and keeps its own in memory.
+
+    `used` says that it gave something from a file.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._own: dict[str, Any] = {}
+        self._distrusted = False
+        self.used = False
 
     def __getitem__(self, key: str) -> Any:
         if key in self._own:
             return self._own[key]
         found = self._read(key)
-        if found is None or _parsed(found) is None:
+        if found is None or _parsed(found) is None or self._distrusted:
             raise KeyError(key)
+        self.used = True
         return found
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -83,6 +89,11 @@ class CliCache(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<the AWS CLI's cache in {self.directory}>"
+
+    def distrust(self) -> None:
+        """Read no files for botocore's chain any more: AWS refused what was in one."""
+        self._distrusted, self.used = True, False
+        self._own.clear()
 
     def entry(self, request: Mapping[str, Any]) -> CliEntry | None:
         """What the AWS CLI keeps for a request; None where that is nothing, or nothing that can be read."""

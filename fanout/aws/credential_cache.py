@@ -159,6 +159,14 @@ class CredentialCache:
         else:
             self._sweep()
 
+    def drop(self, key: SessionKey, lease: Lease) -> None:
+        """Delete the file of a session that AWS refused, unless another command has put a newer one in its place."""
+        path = self._path(key)
+        with suppress(UntrustedError):
+            entry = _unpacked(read_private(path)) if check_directory(self.directory) else None
+            if entry is not None and entry.access_key == lease.keys.access_key:
+                _unlink(path)
+
     def cli_entry(self, request: Mapping[str, Any], key: SessionKey, clock: float) -> Lease | None:
         """What the AWS CLI keeps for a request of its own that begins a session such as `key`'s, by another name perhaps."""
         found = self.cli.entry(request) if self.cli is not None else None
@@ -219,19 +227,24 @@ class CachedSource:
         self._clock = clock
         self._cli = cli
         self._read = read
+        self._given: Lease | None = None
 
     async def kept(self) -> Lease | None:
         """What is kept, the first time; then nothing, as that may be what has just expired or was refused."""
         if not self._read:
             return None
         self._read = False
-        return await to_thread.run_sync(self._load)
+        self._given = await to_thread.run_sync(self._load)
+        return self._given
 
     async def fetch(self) -> Lease:
-        """What is kept, or else fresh credentials, which are kept then.
+        """What is kept, or else fresh credentials, which are kept then; what was kept and given before is dropped.
 
         Raises what the source raises.
         """
+        if self._given is not None:
+            await to_thread.run_sync(self._cache.drop, self.key, self._given)
+            self._given = None
         lease = await self.kept()
         if lease is None:
             lease = await self.source.fetch()
@@ -270,6 +283,7 @@ def _lease(entry: _Entry, expires: float) -> Lease:
         expires=expires,
         expiration=datetime.fromisoformat(entry.expiration),
         identity=entry.identity,
+        kept=True,
     )
 
 
@@ -280,6 +294,7 @@ def _lease_of_cli(entry: CliEntry, account_id: str, expires: float) -> Lease:
         expires=expires,
         expiration=entry.expiration,
         identity=entry.identity,
+        kept=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +14,7 @@ from fanout.aws.lease import Lease
 from fanout.aws.provider import Provider
 from fanout.model.fault import Fault, FaultKind, Stage
 
+_LOG = logging.getLogger(__name__)
 WINDOW_SECONDS = 300.0
 WINDOW_SHARE = 0.15
 
@@ -98,9 +100,10 @@ class SharedLender:
 
     async def _run(self, refresh: _Refresh) -> None:
         try:
-            self._accept(await self._kept() or await self._provider.patiently(self._source.fetch))
+            self._accept(await self._kept() or await self._fetched())
             refresh.lease = self._lease
         except CallFailed as error:
+            _LOG.debug("account %s: no credentials: %s", self._account_id, error.fault.code)
             if self._tide_over(error.fault):
                 refresh.lease = self._lease
             else:
@@ -111,13 +114,24 @@ class SharedLender:
             self._refresh = None
             refresh.done.set()
 
+    async def _fetched(self) -> Lease:
+        _LOG.debug("account %s: ask for credentials", self._account_id)
+        return await self._provider.patiently(self._source.fetch)
+
     def _accept(self, lease: Lease) -> None:
+        self._tell(lease)
         now = self._provider.clock()
         self._provider.on_secrets(lease.keys.secret_key, lease.keys.token or "")
         self._lease = lease
         lifetime = lease.remaining(now)
         # jitter moves renewals of accounts that were entered together apart, and only ever later than the window's start
         self._renew_at = now + lifetime - refresh_window(lifetime) * (1.0 - 0.2 * self._provider.random())
+
+    def _tell(self, lease: Lease) -> None:
+        origin = "an earlier command's" if lease.kept else "new"
+        who = lease.identity or "an unnamed identity"
+        until = f", until {lease.expiration.isoformat()}" if lease.expiration is not None else ""
+        _LOG.debug("account %s: %s credentials of %s%s", self._account_id, origin, who, until)
 
     def _tide_over(self, fault: Fault) -> bool:
         """Keep credentials that still have some time when only the renewal failed in passing."""

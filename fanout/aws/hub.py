@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,9 +16,12 @@ from botocore import exceptions as sdk
 from botocore.credentials import ReadOnlyCredentials
 
 from fanout.aws.calls import Binding
+from fanout.aws.cli_cache import CliCache
 from fanout.aws.clients import Clients
 from fanout.aws.clock import SKEW_REFUSED, says_skew, skew_of
+from fanout.aws.config_files import mistake_in
 from fanout.aws.credentials import TRANSIENT, refresh_window, tides_over
+from fanout.aws.custom_process import process_fault
 from fanout.aws.faults import CallFailed, classify, failed
 from fanout.aws.lease import Lease, OnSecrets, keep_no_secrets
 from fanout.model.errors import AccessError, UsageError
@@ -55,8 +58,15 @@ def open_session(profile: str | None) -> AioSession:
             hint = did_you_mean(named, profiles) or f"there are: {', '.join(sorted(profiles)) or 'none'}"
             raise UsageError(f"the profile {named!r} does not exist", hint)
     except sdk.ConfigParseError as error:
-        raise UsageError(f"the AWS configuration cannot be read: {error}") from None
+        raise _unreadable(error) from None
     return session
+
+
+def _unreadable(error: sdk.ConfigParseError) -> UsageError:
+    mistake = mistake_in(str(error.kwargs.get("path", "")))
+    if mistake is None:
+        return UsageError(f"the AWS configuration cannot be read: {error}")
+    return UsageError(f"the AWS configuration cannot be read: {mistake}", "the AWS CLI cannot read it either: mend it")
 
 
 def configured_region(session: AioSession) -> str | None:
@@ -76,7 +86,7 @@ class HubLender:
         session: AioSession,
         clock: Callable[[], float] = time.monotonic,
         on_secrets: OnSecrets = keep_no_secrets,
-        cache: MutableMapping[str, Any] | None = None,
+        cache: CliCache | None = None,
     ) -> None:
         self.session = session
         self._cache = cache
@@ -135,16 +145,19 @@ class HubLender:
         return str(getattr(self._credentials, "method", None) or "")
 
     def distrust(self, lease: Lease) -> None:
-        """Ask the chain again before the next use, where it can give anything new."""
+        """Ask the chain again before the next use, where it can give anything new; it then looks at no cache."""
         if lease is self._lease and lease.expires is not None:
             self._lease = None
+            if lease.kept and self._cache is not None:
+                self._cache.distrust()
+                self._credentials = None
 
     async def _renewed(self) -> Lease:
         self._failure = None
         try:
             return await self._asked()
         except Exception as error:
-            failure = error if isinstance(error, CallFailed) else CallFailed(_chain_fault(error, self.origin))
+            failure = error if isinstance(error, CallFailed) else CallFailed(self._why_none(error))
             if self._lease is not None and tides_over(self._lease, failure.fault, self._clock()):
                 self._renew_at = self._clock() + self._lease.remaining(self._clock()) / 2
                 return self._lease
@@ -154,6 +167,9 @@ class HubLender:
             raise failure from None
         finally:
             self._renewals += 1
+
+    def _why_none(self, error: Exception) -> Fault:
+        return process_fault(error, self.session, self.origin) or _chain_fault(error, self.origin)
 
     async def _asked(self) -> Lease:
         """What the chain gives now."""
@@ -172,6 +188,7 @@ class HubLender:
             account_id=self.account_id,
             expires=expires,
             expiration=getattr(self._credentials, "_expiry_time", None),
+            kept=self._cache is not None and self._cache.used,
         )
 
     async def _resolve(self) -> AioCredentials:
@@ -258,8 +275,11 @@ def _access_error(error: Exception, region: str, origin: str) -> Exception:
         return error
     what = f"{origin} do not work: {fault.code} from STS in {region}: {fault.message}"
     skew = skew_of(getattr(error, "response", {}))
-    if skew is not None and abs(skew) > SKEW_REFUSED and fault.kind in (FaultKind.DENIED, FaultKind.EXPIRED):
-        hint = f"this machine's clock is {says_skew(skew)}: AWS refuses requests that are off by more than five minutes; set it"
+    if _blames_the_clock(fault, skew):
+        off = f" ({says_skew(skew)})" if skew else ""
+        hint = (
+            f"this machine's clock is wrong{off}: AWS refuses requests that are off by more than five minutes; set it"
+        )
         return AccessError(what, hint, link="clock")
     hint = {
         FaultKind.EXPIRED: "renew them, for example with `aws sso login`",
@@ -267,6 +287,14 @@ def _access_error(error: Exception, region: str, origin: str) -> Exception:
         FaultKind.DENIED: fault.hint or "check the keys, and this machine's clock",
     }.get(fault.kind, fault.hint)
     return AccessError(what, hint, link="endpoint" if fault.kind in _NO_ANSWER else "source")
+
+
+def _blames_the_clock(fault: Fault, skew: float | None) -> bool:
+    """Whether a request was refused for its time: AWS says so, or its own time is far from this machine's."""
+    if fault.kind not in (FaultKind.DENIED, FaultKind.EXPIRED):
+        return False
+    said = fault.code == "RequestTimeTooSkewed" or "signature expired" in fault.message.lower()
+    return said or (skew is not None and abs(skew) > SKEW_REFUSED)
 
 
 _NO_ANSWER = frozenset({FaultKind.UNREACHABLE, FaultKind.TLS, FaultKind.TIMEOUT, FaultKind.MALFORMED_RESPONSE})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ class Lease:
     """Keys that are good until `expires` (monotonic seconds; None: they do not expire).
 
     `expiration` is the same end as AWS names it, in UTC; `identity` is the ARN that they act as, empty where unknown.
+    `kept` says that an earlier command left them behind, and AWS may have forgotten or revoked them since.
     """
 
     keys: ReadOnlyCredentials
@@ -23,6 +24,7 @@ class Lease:
     expires: float | None = None
     expiration: datetime | None = None
     identity: str = ""
+    kept: bool = field(default=False, compare=False)
 
     def remaining(self, now: float) -> float:
         """Seconds that are left at `now` (monotonic); infinity for keys that do not expire."""

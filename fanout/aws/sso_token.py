@@ -122,6 +122,21 @@ def _moment(text: object) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
+class UnreadableTokenError(Exception):
+    """The file of a token is there, and holds none; the message says what is wrong, and nothing of what it holds."""
+
+
+def _token_in(content: str) -> Token:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        raise UnreadableTokenError("it is not JSON, or cut off") from None
+    try:
+        return Token.of(document)
+    except (ValueError, AttributeError):
+        raise UnreadableTokenError("it lacks an accessToken, or the time expiresAt") from None
+
+
 @dataclass(frozen=True, slots=True)
 class TokenFile:
     """Where the AWS CLI keeps the token of a session."""
@@ -135,11 +150,21 @@ class TokenFile:
         return cls(Path("~/.aws/sso/cache").expanduser() / f"{digest}.json")
 
     def load(self) -> Token | None:
-        """The token; None where there is none that can be read."""
+        """The token; None where there is no file.
+
+        :raises UnreadableTokenError: if the file holds nothing that could be one.
+        """
         try:
-            return Token.of(json.loads(self.path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError, RecursionError):
+            content = self.path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise UnreadableTokenError(error.strerror or type(error).__name__) from None
+        except ValueError:
+            raise UnreadableTokenError("it is no text") from None
+        if not content.strip():
+            raise UnreadableTokenError("it is empty")
+        return _token_in(content)
 
     def store(self, token: Token) -> None:
         """Keep a token for the AWS CLI and others, whole or not at all.
@@ -186,6 +211,8 @@ class Login:
         self._token: Token | None = None
         self._next_try = 0.0
         self._over: CallFailed | None = None
+        self._unreadable = ""
+        self._not_renewed = ""
         self.not_kept = ""
 
     def __repr__(self) -> str:
@@ -233,11 +260,19 @@ class Login:
 
     async def _found(self, rejected: str) -> Token | None:
         """The better one of the token in the file and the one at hand."""
-        read = await to_thread.run_sync(self._file.load)
+        read = await to_thread.run_sync(self._read)
         if read is not None:
             self._on_secrets(read.access, *_secrets(read.document))
         known = [token for token in (read, self._token) if token is not None]
         return max(known, key=lambda token: (token.access != rejected, token.expires), default=None)
+
+    def _read(self) -> Token | None:
+        self._unreadable = ""
+        try:
+            return self._file.load()
+        except UnreadableTokenError as error:
+            self._unreadable = str(error)
+            return None
 
     async def _renewed(self, token: Token, rejected: str) -> Token:
         """The token in place of one that ends soon; the same one where it cannot be renewed."""
@@ -250,9 +285,13 @@ class Login:
                 fault = replace(classify(error, Stage.ACCESS), stage=Stage.ACCESS)
                 if fault.kind in TRANSIENT and token.left(self._now()) <= 0:
                     raise CallFailed(fault) from None
+                if fault.kind not in TRANSIENT:
+                    how = "it could not be renewed" if fault.kind is FaultKind.TASK_BUG else "its renewal was refused"
+                    self._not_renewed = f", and {how}: {fault.code}: {fault.message}"
                 return (
                     await self._found(rejected) or token
                 )  # another process may have been faster with the same refresh token
+            self._not_renewed = ""
             self._on_secrets(renewed.access, *_secrets(renewed.document))
             try:
                 await to_thread.run_sync(self._file.store, renewed)
@@ -263,7 +302,11 @@ class Login:
     def _ended(self, token: Token | None, rejected: str) -> CallFailed:
         who = f"the login of sso-session {self.sso.name}"
         hint = self.sso.command
-        if token is None:
+        if token is None and self._unreadable:
+            what = (
+                f"{who} is unknown: there is a token file, {self._file.path}, and it cannot be read: {self._unreadable}"
+            )
+        elif token is None:
             what = f"nobody is logged in to sso-session {self.sso.name}: there is no token at {self._file.path}"
         elif token.access == rejected and token.left(self._now()) > 0:
             what = (
@@ -272,7 +315,7 @@ class Login:
             hint = f"{hint}; if that does not help, check sso_region in [sso-session {self.sso.name}]"
         else:
             ago = format_duration(max(1.0, round(-token.left(self._now()))))
-            what = f"{who} ended {ago} ago, at {_at(token)}"
+            what = f"{who} ended {ago} ago, at {_at(token)}{self._not_renewed}"
         return failed(FaultKind.EXPIRED, "HubExpired", what, stage=Stage.ACCESS, hint=hint)
 
     def refused(self) -> CallFailed:

@@ -70,6 +70,11 @@ class _BehindDashes(Grouped):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         before = args[: args.index("--")] if "--" in args else args
+        if "--" in args and args.index("--") == len(args) - 1:
+            raise UsageError(
+                "there is no program behind --, and without one the credentials would be printed",
+                "write the program there; or leave -- away to print them",
+            )
         own = Arity(frozenset({"--format", "--region", "-r"}), frozenset({"--serve", "--yes-print"}))
         general = Arity.of(_SPECS)
         found = [word for word in words(before, _both(own, general)) if word.certain]

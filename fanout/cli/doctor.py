@@ -31,7 +31,7 @@ _HELP = """Walk the way into each selected account, as a run would, and say whic
 STS gives the same answer for a role that does not exist and for one that does not trust you. What AWS does not tell apart
 is said; --inspect-role names a role that may read IAM in the accounts, and tells them apart."""
 
-_LEFT_OUT = ("known", "doubts", "fix", "side", "statement", "notes", "way")
+_LEFT_OUT = ("known", "doubts", "fix", "side", "statement", "replaces", "notes", "way")
 """Columns that a table has no room for; they are said below it, once for all accounts of one cause."""
 
 
@@ -105,7 +105,7 @@ def _doctor(
         secrets = start_logs(inside)
         scope = _scope(task, inside.settings)
         streams = app.Streams(inside.stdin, inside.stdout, inside.stderr)
-        report = anyio.run(examine, limited(inside.settings), streams, scope, inspect_role, secrets.add)
+        report = anyio.run(examine, limited(inside.settings), streams, scope, inspect_role, secrets.add, task)
         _show(inside, report)
         if skip is not None:
             skip.write_text(exclusions(report), encoding="utf-8")
@@ -164,12 +164,19 @@ def _show(invocation: Invocation, report: Report) -> None:
 
 
 def _grouped(report: Report) -> list[list[Finding]]:
-    """Broken accounts by what mends them."""
+    """Broken accounts by what is known, what is not, and what mends it; those of one group differ in names alone."""
     groups: dict[str, list[Finding]] = {}
     for finding in report.broken:
-        about = finding.known.replace(finding.subject, "") if finding.subject else finding.known
-        groups.setdefault(f"{finding.link}\n{about}\n{finding.fix}", []).append(finding)
+        told = (finding.link, finding.known, finding.doubts, finding.fix, finding.side, finding.statement)
+        groups.setdefault(_unnamed(json.dumps(told), finding), []).append(finding)
     return list(groups.values())
+
+
+def _unnamed(text: str, finding: Finding) -> str:
+    """A text without the subject and the account that it is about."""
+    for name in (finding.subject, finding.account_id):
+        text = text.replace(name, "…") if name else text
+    return text
 
 
 def _told(group: list[Finding]) -> list[str]:
@@ -180,7 +187,18 @@ def _told(group: list[Finding]) -> list[str]:
     lines += [f"  - {doubt}" for doubt in first.doubts]
     lines += [f"  → {first.fix}"] if first.fix else []
     if first.statement is not None:
-        where = {"caller": "the caller's policies", "account": "the role's trust policy"}.get(first.side, "the policy")
         text = json.dumps(first.statement, indent=2).replace("\n", "\n    ")
-        lines += [f"  to add to {where}:", f"    {text}"]
+        lines += [f"  {_where(first)}:", f"    {text}"]
+    if any(finding.known != first.known or finding.statement != first.statement for finding in group[1:]):
+        lines += [f"  (said of {first.account_id}; of the others alike, with their own names)"]
     return lines
+
+
+def _where(finding: Finding) -> str:
+    """What a statement is for."""
+    if finding.replaces:
+        return f"{finding.replaces} of the role's trust policy as it would be"
+    if finding.link == "session_policy":
+        return "to add to the session policy of who signed"
+    where = {"caller": "the caller's policies", "account": "the role's trust policy"}
+    return f"to add to {where.get(finding.side, 'the policy')}"

@@ -50,7 +50,7 @@ def start_logs(invocation: Invocation) -> Redactor:
 
     output, secrets = invocation.settings.output, Redactor()
     configure(
-        verbose=-1 if output.quiet else output.verbose,
+        verbose=0 if output.quiet else output.verbose,
         log_format="json" if output.log_format == "json" else "text",
         stream=Screen(invocation.stderr, os.environ),
         secrets=secrets,

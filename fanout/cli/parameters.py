@@ -122,6 +122,22 @@ def bind_parameters(
     return {name: _bind(parameters[name], value) for name, value in raw.items()}
 
 
+def check_together(task: Task, given: Mapping[str, Any], reference: str) -> None:
+    """Let the task's own check, if it has one, judge its parameters together: those that were given, and defaults.
+
+    `reference` is the task as it was typed, for hints.
+
+    :raises UsageError: if it objects.
+    """
+    if task.check is None:
+        return
+    defaults = {each.name: each.default for each in task.parameters}
+    try:
+        task.check(**defaults | dict(given))
+    except ValueError as error:
+        raise UsageError(str(error), f"see `fanout run {shlex.quote(reference)} --help`") from None
+
+
 def _bind(parameter: Parameter, value: Sequence[str] | str | bool) -> Any:
     if isinstance(value, bool):
         value = "true" if value else "false"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +21,7 @@ from fanout.cli.options_of_access import ACCESS
 from fanout.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from fanout.tools.profiles.block import Change
     from fanout.tools.profiles.writing import Written
 
 _NOT_HERE = ("regions", "exclude-regions", "max-targets")
@@ -176,9 +177,7 @@ def _report(invocation: Invocation, written: Written, block: str) -> int:
         return _nothing_ok()
     path = written.change.target.shown
     if invocation.settings.execution.dry_run:
-        _show_diff(invocation, written.change.diff, path)
-        if written.edited:
-            invocation.say(f"fanout: the block {block} was edited by hand: without --force it stays as it is")
+        _show_diff(invocation, [written.change])
         return 0
     from fanout.tools.profiles.writing import COLUMNS
 
@@ -203,10 +202,15 @@ def _nothing_ok() -> int:
     return NOTHING_OK
 
 
-def _show_diff(invocation: Invocation, diff: str, path: str) -> None:
-    invocation.stdout.write(diff)
-    what = "nothing was written" if diff else f"{path} would stay as it is"
-    invocation.say(f"fanout: this was a dry run: {what}")
+def _show_diff(invocation: Invocation, changes: Sequence[Change]) -> None:
+    """Show what would change, and end as the real run would: where somebody edited a block, it is refused."""
+    for change in changes:
+        invocation.stdout.write(change.diff)
+        what = "nothing was written" if change.diff else f"{change.target.shown} would stay as it is"
+        invocation.say(f"fanout: this was a dry run: {what}")
+    for change in changes:
+        if change.refusal is not None:
+            raise change.refusal
 
 
 def _remove(
@@ -217,13 +221,13 @@ def _remove(
         from fanout.tools.profiles.writing import other_blocks, remove_profiles
 
         changes = remove_profiles(inside.settings, block, os.environ, force=force)
-        for change in changes:
-            if inside.settings.execution.dry_run:
-                _show_diff(inside, change.diff, change.target.shown)
-            else:
+        if inside.settings.execution.dry_run:
+            _show_diff(inside, changes)
+        else:
+            for change in changes:
                 inside.say(f"fanout: took the block {block} out of {change.target.shown}")
         if not changes:
             others = other_blocks(inside.settings, block, os.environ)
             there_are = f"; there are {', '.join(others)}" if others else ""
-            inside.say(f"fanout: there is no block {block} to remove{there_are}")
+            inside.stderr.write(f"fanout: warning: there is no block {block} to remove{there_are}\n")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,7 +78,7 @@ _TEMPLATE = (
     _Own("source-identity", None, "Callers may pass a source identity (sts:SetSourceIdentity).", _ENTER),
     _Own("name", "NAME", "Its name; for tasks there is a default.", _ROLE),
     _Own("path", "PATH", "Its path, such as /audit/.", _ROLE),
-    _Own("description", "TEXT", "Its description.", _ROLE),
+    _Own("description", "TEXT", "Its description; {{ and }} are braces.", _ROLE),
     _Own("max-session", "DURATION", "Its longest session, 1h to 12h.  [default: 1h]", _ROLE),
     _Own("tag", "KEY=VALUE", "A tag of it, beside fanout:managed.", _ROLE, many=True),
     _Own("partition", "PARTITION", "aws, aws-cn or aws-us-gov.  [default: that of the ARNs]", _ROLE),
@@ -187,9 +187,7 @@ def _template(flags: Mapping[str, Any], **values: Any) -> int:
     else:
         blueprint = reading.read(ask, load, datetime.now(timezone.utc))
         written = writing.role(blueprint, form)
-    _put(invocation, written, out, force=force)
-    for warning in blueprint.warnings:
-        invocation.stderr.write(f"fanout: warning: {warning}\n")
+    _put(invocation, replace(written, warnings=blueprint.warnings), out, force=force)
     if blueprint.generated is not None:  # told whatever --quiet says: callers need it
         invocation.stderr.write(f"fanout: the external id, told this once: {blueprint.generated}\n")
     return 0
@@ -241,7 +239,10 @@ def _put(invocation: Invocation, written: Written, out: Path | None, *, force: b
         invocation.stdout.write(written.text)
         invocation.stdout.flush()
     else:
-        writing.write(written.text, out, force=force)
-        invocation.say(f"fanout: wrote {out}")
+        writing.write(written, out, force=force)
+        private = " for you alone (mode 0600), as an external id is in it" if written.private else ""
+        invocation.say(f"fanout: wrote {out}{private}")
     for note in written.notes:
         invocation.say(f"fanout: {note}")
+    for warning in written.warnings:
+        invocation.stderr.write(f"fanout: warning: {warning}\n")

@@ -110,6 +110,7 @@ def _run(line: TaskLine, flags: Mapping[str, Any], given: Mapping[str, Any]) -> 
     task, invocation = line.task, begin(flags)
     warn_of_sections(invocation, task.name)
     values = parameters.values(task, given, invocation.resolved, line.reference)
+    parameters.check_together(task, values, line.reference)
     checks.check_accounts(invocation.resolved, f"fanout run {shlex.quote(line.reference)}")
     checks.check_access(invocation.resolved)
     checks.check_regions(invocation.resolved, task)

@@ -22,6 +22,10 @@ class Held(Enum):
     UNKNOWN = "unknown"
 
 
+MASKED = "<the external id>"
+"""Stands where a condition on sts:ExternalId has its value, which is shown nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Test:
     """One key of one operator, such as StringEquals sts:ExternalId, and the values that it takes."""
@@ -37,6 +41,26 @@ def tests_of(condition: Mapping[str, Any]) -> Iterator[Test]:
         for key, values in tests.items() if isinstance(tests, Mapping) else ():
             listed = values if isinstance(values, list) else [values]
             yield Test(operator, key, tuple(_text(each) for each in listed))
+
+
+def masked(condition: Mapping[str, Any]) -> dict[str, Any]:
+    """Conditions that may be shown: an external id stays secret."""
+    return {
+        operator: {key: MASKED if _is_secret(operator, key) else value for key, value in tests.items()}
+        for operator, tests in condition.items()
+        if isinstance(tests, Mapping)
+    }
+
+
+def _is_secret(operator: str, key: str) -> bool:
+    return key.lower() == "sts:externalid" and not operator.lower().endswith("null")
+
+
+def in_words(condition: Mapping[str, Any]) -> str:
+    """Conditions in words, without secrets."""
+    return " and ".join(
+        f"{each.operator} {each.key} = {', '.join(each.values)}" for each in tests_of(masked(condition))
+    )
 
 
 def holds(test: Test, values: Values) -> Held:

@@ -135,6 +135,20 @@ def dependent_actions(actions: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(action for each in dependents(actions) for action in each.actions))
 
 
+def not_added(actions: Iterable[str], given: Iterable[str]) -> str:
+    """What AWS also asks for on behalf of some actions, and is not among those that are `given`; empty where nothing is."""
+    has, asking = (*actions, *given), {}
+    for each, causes in dependents(actions).items():
+        for action in each.actions:
+            if not allows(action, has):
+                asking[action] = causes
+    causes = tuple(dict.fromkeys(cause for found in asking.values() for cause in found))
+    if not causes:
+        return ""
+    some = ", ".join(causes[:3]) + (f" and {len(causes) - 3} more" if len(causes) > 3 else "")
+    return f"who calls {some} may be asked for {', '.join(asking)} too, where keys of your own or new tags play a part"
+
+
 def by_hand(actions: Iterable[str]) -> tuple[str, ...]:
     """One line for each of some actions that needs another one which is not granted by itself."""
     declared = tuple(actions)

@@ -19,6 +19,7 @@ COLUMNS = (
     "fix",
     "side",
     "statement",
+    "replaces",
     "notes",
     "way",
 )
@@ -29,7 +30,8 @@ class Finding:
     """One account. `link` is the broken link, empty where none is; `subject` the role, region or identity that it is about.
 
     `known` says what is certain, `doubts` what AWS does not tell apart. `statement` is the policy statement to add, on
-    `side`: "caller", "account" or "organization". `way` are the links in words.
+    `side`: "caller", "account" or "organization"; where it is one that is there already, as it would be then, `replaces`
+    names that one. `way` are the links in words.
     """
 
     account_id: str
@@ -42,6 +44,7 @@ class Finding:
     fix: str = ""
     side: str = ""
     statement: Mapping[str, Any] | None = None
+    replaces: str = ""
     notes: tuple[str, ...] = ()
     way: tuple[str, ...] = ()
 
@@ -61,3 +64,4 @@ class Cause:
     fix: str = ""
     side: str = ""
     statement: Mapping[str, Any] | None = None
+    replaces: str = ""

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from enum import StrEnum
 from typing import Any
 
-from fanout.model.conditions import Held, Test, holds, tests_of
+from fanout.model.conditions import Held, Test, holds, in_words, masked, tests_of
 from fanout.model.policy import allows
 
 
@@ -92,83 +92,177 @@ class TrustRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """One thing in the way. `certain` is False where only AWS can tell; `condition` is the part of the policy."""
+    """One thing in the way. `certain` is False where only AWS can tell; `condition` is the part of the policy.
+
+    `place` names the statement, such as `statement 2 (NoOutsiders)`, where it is one statement that is in the way.
+    """
 
     link: TrustLink
     what: str
     certain: bool = True
-    condition: Mapping[str, Any] = field(default_factory=dict)
+    condition: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A statement and its number in the document, from 1."""
+
+    number: int
+    statement: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What people find it by."""
+        sid = self.statement.get("Sid")
+        return f"statement {self.number}" + (f" ({sid})" if sid else "")
+
+    @property
+    def condition(self) -> Mapping[str, Any]:
+        """Its conditions, by operator and key."""
+        found = self.statement.get("Condition")
+        return found if isinstance(found, Mapping) else {}
 
 
 def match(document: Mapping[str, Any], request: TrustRequest) -> tuple[Mismatch, ...]:
     """What in a trust policy is in the way of a request, the certain first; nothing where it lets the caller in."""
-    denials = [each for each in _statements(document, "Deny") if _covers(each, "sts:AssumeRole")]
-    for statement in denials:
-        if _names(statement, request) and not _failures(statement, request):
-            what = "a statement of the trust policy denies this caller"
-            return (Mismatch(link=TrustLink.DENY, what=what, condition=statement.get("Condition", {})),)
-    entries = [_action_mismatches(document, request, action, None) for action in ("sts:AssumeRole",)]
+    denials = _denials(document, request)
+    if denials and denials[0].certain:
+        return (denials[0],)
+    entries = [_action_mismatches(document, request, "sts:AssumeRole", None), denials]
     if request.tags:
         entries.append(_action_mismatches(document, request, "sts:TagSession", TrustLink.SESSION_TAGS))
     if request.source_identity is not None:
         entries.append(_action_mismatches(document, request, "sts:SetSourceIdentity", TrustLink.SOURCE_IDENTITY))
-    return tuple(sorted((each for found in entries for each in found), key=lambda each: not each.certain))
+    unlike: dict[tuple[TrustLink, str], Mismatch] = {}
+    for each in (mismatch for found in entries for mismatch in found):
+        unlike.setdefault((each.link, each.what), each)  # what is said in the same words is one thing to people
+    return tuple(sorted(unlike.values(), key=lambda each: not each.certain))
+
+
+def _denials(document: Mapping[str, Any], request: TrustRequest) -> list[Mismatch]:
+    """The statements that deny this caller, the certain first; those that may, as far as is known, among them."""
+    found = []
+    for each in statements_of(document, "Deny"):
+        if not covers(each.statement, "sts:AssumeRole") or not _denied_by(each.statement, request):
+            continue
+        unmet = _failures(each.statement, request)
+        if any(mismatch.certain for mismatch in unmet):
+            continue
+        where = f" where {in_words(each.condition)}" if each.condition else ""
+        what = f"{each.name} of the trust policy {'may deny' if unmet else 'denies'} this caller{where}"
+        found.append(
+            Mismatch(
+                link=TrustLink.DENY, what=what, certain=not unmet, condition=masked(each.condition), place=each.name
+            )
+        )
+    return sorted(found, key=lambda each: not each.certain)
+
+
+def _denied_by(statement: Mapping[str, Any], request: TrustRequest) -> bool:
+    excepted = statement.get("NotPrincipal")
+    if excepted is None:
+        return _names(statement, request)
+    return not _names({"Principal": excepted}, request)
 
 
 def grants(document: Mapping[str, Any], principal: str, action: str) -> bool:
     """Whether a statement that allows `action` names the principal, conditions aside."""
     request = TrustRequest(principal=principal, now=datetime.now(timezone.utc))
-    return any(_covers(each, action) and _names(each, request) for each in _statements(document, "Allow"))
+    allowing = [each.statement for each in statements_of(document, "Allow")]
+    return any(covers(each, action) and _names(each, request) for each in allowing)
 
 
 def _action_mismatches(
     document: Mapping[str, Any], request: TrustRequest, action: str, missing: TrustLink | None
 ) -> list[Mismatch]:
     """What is in the way of one action: of the statements that name the caller, that with the fewest certain reasons."""
-    covering = [each for each in _statements(document, "Allow") if _covers(each, action)]
-    named = [each for each in covering if _names(each, request)]
+    allowing = [each.statement for each in statements_of(document, "Allow")]
+    named = [each for each in allowing if covers(each, action) and _names(each, request)]
     if not named:
         if missing is not None:
             return [Mismatch(link=missing, what=f"no statement of the trust policy gives {action} to this caller")]
-        return [Mismatch(link=TrustLink.PRINCIPAL, what=_not_named(covering, request))]
+        return [Mismatch(link=TrustLink.PRINCIPAL, what=_not_named(allowing, request))]
     reasons = [_failures(statement, request) for statement in named]
     return min(reasons, key=lambda found: (sum(each.certain for each in found), len(found)))
 
 
 def _not_named(statements: Sequence[Mapping[str, Any]], request: TrustRequest) -> str:
-    trusted = [name for each in statements for name in principals_of(each)]
-    gone = [name for name in trusted if name.startswith(("AROA", "AIDA"))]
+    """Whom the trust policy names instead of the caller, and for what."""
+    caller = role_of(request.principal)
+    gone = [name for each in statements for name in principals_of(each) if is_gone(name)]
     if gone:
         return (
             f"the trust policy names {gone[0]}, the id of an identity that has been deleted; one that was made anew under "
             "its old name is another one to IAM"
         )
-    told = ", ".join(trusted[:5]) or "nobody"
-    return f"the trust policy names {told}{', …' if len(trusted) > 5 else ''}, and not {role_of(request.principal)}"
+    if other := [_actions(each) for each in statements if _names(each, request)]:
+        return f"the trust policy names {caller} for {', '.join(other)} alone, and not for sts:AssumeRole"
+    trusted = list(dict.fromkeys(name for each in statements for name in _trusted(each)))
+    if not trusted:
+        return f"no statement of the trust policy lets anybody in, nor {caller}"
+    return f"the trust policy names {', '.join(trusted[:5])}{', …' if len(trusted) > 5 else ''}, and not {caller}"
+
+
+def _trusted(statement: Mapping[str, Any]) -> list[str]:
+    """Whom a statement lets in, in words, and for what where that is not AssumeRole."""
+    purpose = "" if covers(statement, "sts:AssumeRole") else f" (for {_actions(statement)})"
+    if "NotPrincipal" in statement:
+        return [f"all but those of a NotPrincipal{purpose}"]
+    principal = statement.get("Principal", {})
+    if not isinstance(principal, Mapping):
+        return [f"{principal}{purpose}"]
+    kinds = {"Service": "the service ", "Federated": "the identity provider ", "CanonicalUser": "the canonical user "}
+    return [f"{kinds.get(kind, '')}{name}{purpose}" for kind, names in principal.items() for name in _texts(names)]
+
+
+def _actions(statement: Mapping[str, Any]) -> str:
+    if "NotAction" in statement:
+        return f"all but {', '.join(_texts(statement['NotAction']))}"
+    return ", ".join(_texts(statement.get("Action", []))) or "nothing"
 
 
 def _failures(statement: Mapping[str, Any], request: TrustRequest) -> list[Mismatch]:
     """The conditions of a statement that do not hold, or that only AWS can tell."""
     values = request.values()
+    tests = list(tests_of(statement.get("Condition", {})))
+    age = next((_limit(test) for test in tests if _is_age(test)), "")
     found = []
-    for test in tests_of(statement.get("Condition", {})):
+    for test in tests:
         held = holds(test, values)
         if held is not Held.YES:
-            found.append(_mismatch(test, request, certain=held is Held.NO))
+            found.append(_mismatch(test, request, age, certain=held is Held.NO))
     return found
 
 
-def _mismatch(test: Test, request: TrustRequest, *, certain: bool) -> Mismatch:
+def _is_age(test: Test) -> bool:
+    """Whether a test asks for a young MFA code."""
+    return test.key.lower() == "aws:multifactorauthage" and test.operator.lower().startswith("numericlessthan")
+
+
+def _limit(test: Test) -> str:
+    return f"{' or '.join(test.values)} seconds"
+
+
+def _mfa(test: Test, request: TrustRequest, age: str) -> str:
+    """What a condition on MFA asks for; the same words for both of its keys where no code was shown at all."""
+    if request.mfa is False:
+        asked = f"MFA with a code younger than {age}" if age else "MFA"
+        return f"the trust policy asks for {asked}, and the caller's session was made without MFA"
+    if _is_age(test):
+        return f"the trust policy asks for an MFA code younger than {_limit(test)}"
+    if test.key.lower().endswith("present"):
+        return "the trust policy asks for MFA"
+    return f"the condition {test.operator} {test.key} = {', '.join(test.values)} of the trust policy may not hold"
+
+
+def _mismatch(test: Test, request: TrustRequest, age: str, *, certain: bool) -> Mismatch:
     link = _link_of(test.key.lower())
     wanted = ", ".join(test.values[:3])
     texts = {
         TrustLink.EXTERNAL_ID: "the trust policy asks for an external id, and "
         + ("none was given" if request.external_id is None else "another one was given"),
-        TrustLink.MFA: "the trust policy asks for MFA, and the caller's session was made without"
-        if request.mfa is False
-        else "the trust policy asks for MFA"
-        if test.key.lower().endswith("present")
-        else f"the trust policy asks for an MFA code younger than {wanted} seconds",
+        TrustLink.MFA: _mfa(test, request, age),
         TrustLink.TIME: f"the trust policy holds for another time: {test.operator} {wanted}",
         TrustLink.ADDRESS: f"the trust policy holds for other addresses: {test.operator} {wanted}",
         TrustLink.ORGANIZATION: f"the trust policy holds for the organization {wanted}",
@@ -205,13 +299,16 @@ def _link_of(key: str) -> TrustLink:
     return _LINKS.get(key, TrustLink.CONDITION)
 
 
-def _statements(document: Mapping[str, Any], effect: str) -> list[Mapping[str, Any]]:
+def statements_of(document: Mapping[str, Any], effect: str) -> list[Placed]:
+    """The statements of a document with that effect."""
     statements = document.get("Statement", [])
     listed = statements if isinstance(statements, list) else [statements]
-    return [each for each in listed if isinstance(each, Mapping) and each.get("Effect") == effect]
+    placed = [Placed(number, each) for number, each in enumerate(listed, start=1) if isinstance(each, Mapping)]
+    return [each for each in placed if each.statement.get("Effect") == effect]
 
 
-def _covers(statement: Mapping[str, Any], action: str) -> bool:
+def covers(statement: Mapping[str, Any], action: str) -> bool:
+    """Whether a statement is about an action."""
     if "NotAction" in statement:
         return not allows(action, _texts(statement["NotAction"]))
     return allows(action, _texts(statement.get("Action", [])))
@@ -227,6 +324,11 @@ def principals_of(statement: Mapping[str, Any]) -> list[str]:
 
 def _names(statement: Mapping[str, Any], request: TrustRequest) -> bool:
     return any(is_principal(name, request.principal) for name in principals_of(statement))
+
+
+def is_gone(name: str) -> bool:
+    """Whether a principal is the id that IAM shows in place of an identity that has been deleted."""
+    return name.startswith(("AROA", "AIDA"))
 
 
 def is_principal(named: str, caller: str) -> bool:

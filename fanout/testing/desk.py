@@ -111,8 +111,7 @@ class Desk:
         try:
             return self._serve(call) if rule is None else self._spoil(call, rule, request)
         except RefusedError as error:
-            if request.action == "AssumeRole":
-                self.trail.refused(call, error)
+            self.trail.refused(call, error)
             raise
 
     def _authenticate(self, wire: Wire, port_region: str | None, request: Asked, now: float) -> Identity:
@@ -173,12 +172,9 @@ class Desk:
             raise refusal(service, "unknown")
 
     def _serve(self, call: Call, rule: FaultRule | None = None) -> Reply:
-        if call.service == "sts":
-            reply = self._sts.answer(call, rule)
-            if call.action == "AssumeRole":
-                self.trail.entered(call, reply.body)
-            return reply
-        return self._services[call.service](call)
+        reply = self._sts.answer(call, rule) if call.service == "sts" else self._services[call.service](call)
+        self.trail.served(call, reply.body)
+        return reply
 
     def _spoil(self, call: Call, rule: FaultRule, request: Asked) -> Reply:
         request.code = rule.answer.value

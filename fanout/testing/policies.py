@@ -84,9 +84,12 @@ class Policy:
     def parse(cls, text: str) -> Policy:
         """Read a document as STS and IAM do.
 
-        :raises PolicyError: if it is no policy, or has a condition operator that IAM does not know.
+        :raises PolicyError: if it is no policy, names two statements alike, or has a condition operator that IAM does not
+            know.
         """
-        policy = cls.of(read_document(text))
+        document = read_document(text)
+        policy = cls.of(document)
+        check_sids(statements_of(document))
         for statement in policy.statements:
             check_operators(statement.conditions)
         return policy
@@ -153,6 +156,16 @@ def statements_of(document: Mapping[str, Any]) -> Sequence[Any]:
         raise PolicyError("The policy has an unknown Version.")
     statements = document["Statement"]
     return statements if isinstance(statements, (list, tuple)) else [statements]
+
+
+def check_sids(statements: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse what IAM refuses when a document is handed in.
+
+    :raises PolicyError: if two statements have one Sid.
+    """
+    sids = [each["Sid"] for each in statements if each.get("Sid")]
+    if any(sids.count(sid) > 1 for sid in sids):
+        raise PolicyError("Statement IDs (SID) in a single policy must be unique.")
 
 
 def effect_of(raw: Any) -> bool:

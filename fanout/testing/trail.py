@@ -1,6 +1,7 @@
-"""The simulated CloudTrail: LookupEvents over every AssumeRole that was asked for, as each account sees it.
+"""The simulated CloudTrail: LookupEvents over the calls that were served or refused, as each account sees them.
 
-Records are written as the CloudTrail user guide shows them ("CloudTrail record contents", "userIdentity element",
+Of AssumeRole a record has everything; of other calls it lacks what was asked and answered, and the events of data (objects
+in S3) are left out, as AWS leaves them out of the event history. Records are written as the CloudTrail user guide shows them ("CloudTrail record contents", "userIdentity element",
 "AWS STS API requests"): who asks sees the request whole and its refusal; the account that was entered sees the caller's
 account and principal only, with the same `sharedEventID`.
 """
@@ -24,7 +25,8 @@ from fanout.testing.pace import Pace
 from fanout.testing.world import World
 
 _PAGE = 50
-_KEPT = 5000  # events for each account and region
+_KEPT = 5000  # entries for each account and region
+_KEPT_CALLS = 50_000  # other calls, of all accounts together
 _DAYS_90 = 90 * 86400.0
 _REQUEST = {
     "RoleArn": "roleArn",
@@ -134,26 +136,65 @@ class _Recorded:
         return self._event
 
 
+_DATA = ("GetObject", "HeadObject", "PutObject", "DeleteObject", "ListObjects", "ListObjectsV2")
+_READS = ("Describe", "Get", "List", "Lookup", "Head", "Simulate", "Validate", "AssumeRole")
+
+_Kept = tuple[str, str, float, str, str, Identity, str, str, str, str, str]
+"""A call but its parameters: account, region, time, service, action, caller, request id, address, agent, code, message."""
+
+
+def _event_of_call(kept: _Kept) -> SimEvent:
+    account, region, at, service, action, caller, request_id, source_ip, agent, code, message = kept
+    return SimEvent(
+        account=account,
+        at=at,
+        region=region,
+        name=action,
+        source=f"{service}.amazonaws.com",
+        identity=_identity(caller, at),
+        error_code=f"Client.{code}" if code and service == "ec2" else code,
+        error_message=message,
+        source_ip=source_ip,
+        user_agent=agent,
+        read_only=action.startswith(_READS),
+        request_id=request_id,
+    )
+
+
 class Trail:
     """CloudTrail's event history of one world; `pace` is the limit on lookups of one account and region."""
 
-    __slots__ = ("_events", "_world", "pace")
+    __slots__ = ("_calls", "_events", "_world", "pace")
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._events: dict[tuple[str, str], deque[_Recorded]] = {}
+        self._calls: deque[_Kept] = deque(maxlen=_KEPT_CALLS)
         self.pace = Pace(world.lookup_rate)
 
-    def entered(self, call: Call, body: bytes) -> None:
-        """An AssumeRole was granted with this answer: an event of the caller's account and of the one entered."""
+    def served(self, call: Call, body: bytes) -> None:
+        """A call was carried out with this answer; an AssumeRole is an event of the account entered, too."""
+        if call.action != "AssumeRole":
+            self._keep_call(call, "", "")
+            return
         self._keep(call.caller.account, call, body)
         target = _account_of(call)
         if target != call.caller.account:
             self._keep(target, call, body)
 
     def refused(self, call: Call, error: RefusedError) -> None:
-        """An AssumeRole was refused: an event of the caller's account alone."""
-        self._keep(call.caller.account, call, error)
+        """A call was refused: an event of the caller's account alone."""
+        if call.action == "AssumeRole":
+            self._keep(call.caller.account, call, error)
+        else:
+            self._keep_call(call, error.code, error.message)
+
+    def _keep_call(self, call: Call, code: str, message: str) -> None:
+        """Nothing is made of it before somebody looks: every call of a benchmark comes by here."""
+        caller = call.caller
+        if caller.account and call.action not in _DATA:
+            told = (call.service, call.action, caller, call.request_id, call.source_ip, call.user_agent, code, message)
+            self._calls.append((caller.account, call.region, call.now, *told))
 
     def _keep(self, account: str, call: Call, outcome: bytes | RefusedError) -> None:
         events = self._events.get((account, call.region))
@@ -195,6 +236,10 @@ class Trail:
         for recorded in reversed(self._events.get(place, ())):
             if start <= recorded.at <= end:
                 yield recorded.event()
+        for kept in reversed(self._calls):
+            # The lookup that asked for the first page happened at the end of its time, and is on no page.
+            if kept[:2] == place and start <= kept[2] <= end and (kept[4] != call.action or kept[2] < end):
+                yield _event_of_call(kept)
         for event in self._world.events:
             if (event.account, event.region) == place and start <= event.at <= end:
                 yield event
@@ -238,7 +283,7 @@ def _token(call: Call, skipped: int, end: float) -> str:
 def _read_token(call: Call) -> tuple[int, float]:
     token = call.params.get("NextToken")
     if token is None:
-        return 0, float(call.params.get("EndTime") or call.now)
+        return 0, min(float(call.params.get("EndTime") or call.now), call.now)
     try:
         digest, skipped, end = json.loads(base64.urlsafe_b64decode(token))
     except (ValueError, TypeError):

@@ -15,6 +15,7 @@ from fanout.testing.policies import (
     Ruling,
     actions_of,
     check_operators,
+    check_sids,
     effect_of,
     outcome,
     read_conditions,
@@ -116,6 +117,7 @@ def read_trust(text: str, exists: Callable[[str], bool]) -> dict[str, Any]:
     """
     document = read_document(text)
     policy = TrustPolicy.of(document)
+    check_sids(statements_of(document))
     for raw, statement in zip(statements_of(document), policy.statements, strict=True):
         if "Resource" in raw or "NotResource" in raw:
             raise PolicyError("Has prohibited field Resource")

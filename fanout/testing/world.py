@@ -162,6 +162,17 @@ class World:
     lookup_rate: float = 0.0
     buckets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Check what every answer builds upon.
+
+        :raises ValueError: if the management account is not among the accounts.
+        """
+        if self.management_id not in {account.id for account in self.accounts}:
+            raise ValueError(
+                f"the world's management account {self.management_id} is not among its accounts: add it, or name another "
+                "one as management_id"
+            )
+
     @classmethod
     def generate(
         cls,

@@ -26,6 +26,7 @@ from typing import Any, Self, TextIO
 
 from fanout.model.errors import FanoutError, UsageError
 from fanout.tools.sandbox_environment import as_exports, real_credentials, simulated_environment
+from fanout.tools.sandbox_gaps import known, refusing
 from fanout.tools.sandbox_seed import HOME_REGION, Seeded, images, seed
 
 _HOST = "127.0.0.1"
@@ -319,13 +320,14 @@ def _build(listener: socket.socket) -> tuple[Any, Seeded]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
     application: Any = DomainDispatcherApplication(create_backend_app)
     # It walks moto's directories for every request: a third of the time that a small answer takes.
-    application.get_backend_for_host = functools.lru_cache(maxsize=1024)(application.get_backend_for_host)
+    application.get_backend_for_host = known(functools.lru_cache(maxsize=1024)(application.get_backend_for_host))
     client = Client(application)
     client.post("/moto-api/seed?a=1")  # the same ids in every sandbox, so that documents can name them
     seeded = seed(_Direct(client))
     # moto calls it "master", and has no call to change that.
     organizations_backends[seeded.account]["aws"].get_account_by_id(seeded.account).name = "management"
-    server = make_server(_HOST, listener.getsockname()[1], application, threaded=True, fd=listener.fileno())
+    port = listener.getsockname()[1]
+    server = make_server(_HOST, port, refusing(application), threaded=True, fd=listener.fileno())
     return server, seeded
 
 

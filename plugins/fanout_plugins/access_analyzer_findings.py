@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal
 
-from fanout import Context, Row, task
+from fanout import Context, Row, UsageError, task
 
 Status = Literal["active", "archived", "resolved", "all"]
 
@@ -28,6 +30,53 @@ COLUMNS = (
 )
 _EXTERNAL = ("ACCOUNT", "ORGANIZATION")
 _PAGE = 100
+RESOURCE_TYPES = (
+    "AWS::DynamoDB::Stream",
+    "AWS::DynamoDB::Table",
+    "AWS::EC2::Snapshot",
+    "AWS::ECR::Repository",
+    "AWS::EFS::FileSystem",
+    "AWS::IAM::Role",
+    "AWS::IAM::User",
+    "AWS::KMS::Key",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::LayerVersion",
+    "AWS::RDS::DBClusterSnapshot",
+    "AWS::RDS::DBSnapshot",
+    "AWS::S3::Bucket",
+    "AWS::S3Express::DirectoryBucket",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+)
+"""The types of resources that an analyzer looks at (API reference of IAM Access Analyzer, FindingSummary)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """A type of resources that an analyzer looks at, such as AWS::IAM::Role."""
+
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> ResourceType:
+        """Read a type; a wrong one would find nothing, which looks like good news.
+
+        :raises UsageError: if no analyzer looks at such resources.
+        """
+        if text in RESOURCE_TYPES:
+            return cls(text)
+        by_name = {name.lower(): name for name in RESOURCE_TYPES} | {
+            name.lower().rpartition(":")[2]: name for name in RESOURCE_TYPES
+        }
+        near = get_close_matches(text.lower(), by_name, n=1, cutoff=0.7)
+        raise UsageError(
+            f"{text!r} is not a type of resource that IAM Access Analyzer looks at",
+            f"did you mean {by_name[near[0]]}?" if near else f"there are {', '.join(RESOURCE_TYPES)}",
+        )
+
+    def __str__(self) -> str:
+        return self.name
 
 
 # ListFindings and ListFindingsV2 share one IAM action (API reference of IAM Access Analyzer).
@@ -37,7 +86,7 @@ _PAGE = 100
     columns=COLUMNS,
 )
 async def access_analyzer_findings(
-    ctx: Context, *, status: Status = "active", resource_type: Sequence[str] = (), show_missing: bool = False
+    ctx: Context, *, status: Status = "active", resource_type: Sequence[ResourceType] = (), show_missing: bool = False
 ) -> AsyncIterator[Row]:
     """List the findings of IAM Access Analyzer: what is reached from outside, and what access nobody uses.
 
@@ -67,9 +116,9 @@ async def access_analyzer_findings(
             yield missing("no_analyzer")
 
 
-def _filter(status: Status, resource_type: Sequence[str]) -> dict[str, Any]:
+def _filter(status: Status, resource_type: Sequence[ResourceType]) -> dict[str, Any]:
     criteria: dict[str, Any] = {} if status == "all" else {"status": {"eq": [status.upper()]}}
-    return criteria | ({"resourceType": {"eq": list(resource_type)}} if resource_type else {})
+    return criteria | ({"resourceType": {"eq": [each.name for each in resource_type]}} if resource_type else {})
 
 
 async def _findings(

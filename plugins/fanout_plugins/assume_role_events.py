@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from fanout import Context, Row, task
+from fanout import Context, Row, UsageError, task
 from fanout_plugins.ages import is_age, parse_age
 
 Result = Literal["all", "ok", "failed"]
@@ -39,6 +39,8 @@ KEPT = timedelta(days=90)
 _EVENTS = ("AssumeRole",)
 _FEDERATED = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 _HISTORY = "CloudTrail's event history"
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9]{4}")
+_SESSION = re.compile(r"fanout-(?:\d{8}-\d{6}-[a-z0-9]{4}|cached-[0-9a-f]{8})")
 _ROLE_IN_MESSAGE = re.compile(r"on resource: (arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+)")
 _EXTERNAL_ID_IN_MESSAGE = re.compile(r"Value '.*?' at 'externalId'", re.DOTALL)
 
@@ -55,7 +57,7 @@ class Moment:
     def parse(cls, text: str) -> Moment:
         """Read an age or a time; a time without an offset is UTC.
 
-        :raises ValueError: if it is neither, or lies before the event history.
+        :raises ValueError: if it is neither, lies before the event history, or in the future.
         """
         if is_age(text):
             return cls(text, ago=parse_age(text, at_most=KEPT, source=_HISTORY))
@@ -76,12 +78,40 @@ def _time(text: str) -> datetime:
         what = f"{text!r} is neither an age, as in 24h or 7d, nor a time, as in 2026-01-31T08:00Z"
         raise ValueError(what) from None
     at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    if at > datetime.now(timezone.utc):
+        raise ValueError(f"{text!r} is in the future; a time without an offset is UTC")
     if at < datetime.now(timezone.utc) - KEPT:
         raise ValueError(f"{text!r} is too long ago: {_HISTORY} goes {KEPT.days} days back")
     return at
 
 
 _DAY_AGO = Moment("24h", ago=timedelta(hours=24))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOfRun:
+    """The name of a run's role sessions: fanout-RUN, or fanout-cached-... with --cache."""
+
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> SessionOfRun:
+        """Read the whole id of a run, or the name of a session that fanout made up.
+
+        :raises UsageError: if it is neither: a task cannot look into the ledger, where prefixes and last are known.
+        """
+        name = text.strip()
+        if _RUN_ID.fullmatch(name):
+            return cls(f"fanout-{name}")
+        if _SESSION.fullmatch(name):
+            return cls(name)
+        raise UsageError(
+            f"{text!r} is neither the whole id of a run, as in 20260131-080000-ab12, nor fanout's name for its sessions",
+            "`fanout runs` lists the ids; `fanout runs show RUN --cloudtrail` tells the name of the sessions",
+        )
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +121,7 @@ class Wanted:
     result: Result
     roles: tuple[str, ...]
     principals: tuple[str, ...]
-    run: str
+    session: str
     services: bool
 
     def fits(self, row: Row) -> bool:
@@ -100,7 +130,7 @@ class Wanted:
             return False
         if self.result != "all" and (row["error_code"] is None) is not (self.result == "ok"):
             return False
-        if self.run and row["session_name"] != f"fanout-{self.run}":
+        if self.session and row["session_name"] != self.session:
             return False
         return _any_fits(self.roles, row["role"]) and _any_fits(self.principals, row["principal"])
 
@@ -115,7 +145,27 @@ def _any_fits(globs: Sequence[str], arn: str | None) -> bool:
     return any(fnmatchcase(name, glob.lower()) for glob in globs for name in names if name)
 
 
-@task(service="cloudtrail", actions=["cloudtrail:LookupEvents"], columns=COLUMNS)
+def _span(since: Moment, until: Moment | None) -> dict[str, datetime]:
+    """What LookupEvents takes to look between two moments; without an end none is given.
+
+    :raises ValueError: if nothing lies between them.
+    """
+    now = datetime.now(timezone.utc)
+    start, end = since.before(now), until.before(now) if until else now
+    if start >= end:
+        raise ValueError(f"--since {since} is not before --until {until or 'now'}: nothing lies between them")
+    return {"StartTime": start} | ({"EndTime": end} if until else {})
+
+
+def check(*, since: Moment, until: Moment | None, **_others: object) -> None:
+    """See that there is time between the two moments.
+
+    :raises ValueError: if there is none.
+    """
+    _span(since, until)
+
+
+@task(service="cloudtrail", actions=["cloudtrail:LookupEvents"], columns=COLUMNS, check=check)
 async def assume_role_events(  # noqa: PLR0913  # each is an option of the task
     ctx: Context,
     *,
@@ -124,7 +174,7 @@ async def assume_role_events(  # noqa: PLR0913  # each is an option of the task
     result: Result = "all",
     assumed_role: Sequence[str] = (),
     assumed_by: Sequence[str] = (),
-    of_run: str = "",
+    of_run: SessionOfRun | None = None,
     include_services: bool = False,
     federated: bool = False,
 ) -> AsyncIterator[Row]:
@@ -138,7 +188,8 @@ async def assume_role_events(  # noqa: PLR0913  # each is an option of the task
     :param result: all, ok (roles that were entered) or failed (refusals).
     :param assumed_role: only this role, as a glob over its ARN, its path and name, or its name.
     :param assumed_by: only this principal, as a glob over its ARN or its name.
-    :param of_run: only what the run with this id did, under its usual session name fanout-RUN.
+    :param of_run: only entries of the run with this whole id (`fanout runs` lists them), by its usual session name
+        fanout-RUN; of a run with --cache give its session name, fanout-cached-..., which runs share.
     :param include_services: also the roles that AWS's own services assume, such as those of EC2 and Lambda.
     :param federated: also AssumeRoleWithSAML and AssumeRoleWithWebIdentity.
     """
@@ -146,13 +197,10 @@ async def assume_role_events(  # noqa: PLR0913  # each is an option of the task
         result=result,
         roles=tuple(assumed_role),
         principals=tuple(assumed_by),
-        run=of_run,
+        session=of_run.name if of_run else "",
         services=include_services,
     )
-    now = datetime.now(timezone.utc)
-    span = {"StartTime": since.before(now)} | ({"EndTime": until.before(now)} if until else {})
-    if span["StartTime"] >= span.get("EndTime", now):
-        raise ValueError(f"--since {since} is not before --until {until or 'now'}: nothing lies between them")
+    span = _span(since, until)
     seen: set[str] = set()
     for name in _EVENTS + (_FEDERATED if federated else ()):
         attributes = [{"AttributeKey": "EventName", "AttributeValue": name}]

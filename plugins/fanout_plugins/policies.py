@@ -62,9 +62,15 @@ class Condition:
         """Whether it names what is allowed, rather than what is not; `*` names nothing."""
         if "not" in self.operator or self.operator == "null":
             return False
-        globs = not self.operator.startswith("stringequals")
-        free = not self.values or (globs and any("*" in value and set(value) <= {"*", "?"} for value in self.values))
+        free = not self.values or (
+            self.globs and any("*" in value and set(value) <= {"*", "?"} for value in self.values)
+        )
         return self.operator.startswith(_HOLDING) and not self.operator.startswith(_LOWER_BOUND) and not free
+
+    @property
+    def globs(self) -> bool:
+        """Whether * and ? in its values stand for others."""
+        return not self.operator.startswith("stringequals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,14 @@ class Conditions:
 
     def limits(self, *globs: str) -> tuple[str, ...]:
         """The values that a request is held to, by the first key that fits a glob (lower case) and must be there."""
+        return next((condition.values for condition in self.holding(*globs)), ())
+
+    def holding(self, *globs: str) -> Iterator[Condition]:
+        """Every condition that holds a request to something by a key that fits a glob (lower case) and must be there."""
         for condition in self.each:
             fits = any(fnmatchcase(condition.key.lower(), glob) for glob in globs)
             if fits and condition.holds and not self._escapes(condition):
-                return condition.values
-        return ()
+                yield condition
 
     @property
     def met_when_absent(self) -> list[str]:

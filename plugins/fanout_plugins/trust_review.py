@@ -11,6 +11,7 @@ from typing import Any
 
 from fanout import Context, Row, task
 from fanout_plugins.policies import Conditions, Principal, Statement, policy
+from fanout_plugins.tenants import any_subject, sends_source
 
 COLUMNS = (
     "role",
@@ -191,20 +192,24 @@ class Trust:
             "whole_account": theirs and self.whole_account,
             "external_without_external_id": theirs and not ours and not self.external_id,
             "condition_met_when_absent": bool(self.conditions.met_when_absent),
-            "confused_deputy_risk": kind == "service" and not self.conditions.limits(*_SOURCE),
+            "confused_deputy_risk": kind == "service" and self._unsourced,
             **self._federated(),
         }
         return [word for word, so in found.items() if so]
+
+    @property
+    def _unsourced(self) -> bool:
+        """Whether a service that says for whom it acts may act for anybody."""
+        return sends_source(self.principal.name) and not self.conditions.limits(*_SOURCE)
 
     def _federated(self) -> dict[str, bool]:
         """Providers that serve many tenants tell theirs apart by audience and subject alone."""
         if self.principal.kind != "federated":
             return {}
         name = self.principal.name
-        by_subject = ":oidc-provider/" in name
         return {
             "federated_any_audience": not self.conditions.limits("*:aud", "*:azp", "*:app_id"),
-            "federated_any_subject": by_subject and not self.conditions.limits("*:sub"),
+            "federated_any_subject": ":oidc-provider/" in name and any_subject(name, self.conditions),
         }
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fanout.app.past import delete_run, export, run_summary, runs_listing
+from fanout.app.past import Entered, delete_run, export, run_record, run_summary, runs_listing
 from fanout.app.streams import Streams
 from fanout.model.errors import LedgerError
 from fanout.tasks import task
+from fanout.testing import Answer, FaultRule
+from tests.app.conftest import REGION
 
 pytestmark = pytest.mark.anyio
 
@@ -91,3 +93,23 @@ async def test_a_deleted_run_is_gone(lab):
     assert lab.ledgers == []
     with pytest.raises(LedgerError):
         run_summary(lab.settings(), ran.summary.run_id)
+
+
+async def test_the_record_names_a_place_that_was_entered_and_counts_those_that_were(lab):
+    refuser, second, _third = lab.members
+    lab.endpoint.add_fault(FaultRule(answer=Answer.DENY, action="AssumeRole", account=refuser))
+    await lab.run(regions=("eu-west-1", REGION))
+
+    record = run_record(lab.settings(), "last")
+
+    assert record.by_role == Entered(accounts=2, account=second, region="eu-west-1")
+    assert record.direct == Entered(accounts=1, account=lab.endpoint.world.management_id, region="eu-west-1")
+
+
+async def test_a_run_that_every_account_refused_entered_none(lab):
+    lab.endpoint.add_fault(FaultRule(answer=Answer.DENY, action="AssumeRole"))
+    await lab.run(accounts=tuple(lab.members))
+
+    record = run_record(lab.settings(), "last")
+
+    assert (record.by_role, record.direct) == (Entered(), Entered())

@@ -58,9 +58,21 @@ async def test_a_request_that_is_refused_for_its_time_blames_the_clock(monkeypat
 
 @pytest.mark.anyio
 async def test_a_request_that_is_refused_at_the_right_time_does_not(monkeypatch):
-    async with scripted(http(REFUSAL, 403, Date=dated(timedelta()))) as server:
+    wrong = REFUSAL.replace(b"Signature expired: it is now another time", b"The signature does not match")
+    async with scripted(http(wrong, 403, Date=dated(timedelta()))) as server:
         setenv(monkeypatch, at(server.url))
         async with opened() as way:
             with pytest.raises(AccessError) as caught:
                 await identify(way.clients, HubLender(session_of()), REGION, way.slot, 5.0)
     assert caught.value.link == "source"
+
+
+@pytest.mark.anyio
+async def test_words_that_blame_the_time_are_enough(monkeypatch):
+    async with scripted(http(REFUSAL, 403, Date=dated(timedelta()))) as server:
+        setenv(monkeypatch, at(server.url))
+        async with opened() as way:
+            with pytest.raises(AccessError) as caught:
+                await identify(way.clients, HubLender(session_of()), REGION, way.slot, 5.0)
+    assert caught.value.link == "clock"
+    assert "clock is wrong" in caught.value.hint

@@ -7,29 +7,33 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ClientError
 
 from fanout.app.world import World as Opened
 from fanout.app.world import open_world, single_errors
+from fanout.aws.calls import Binding
 from fanout.aws.cli_cache import CliCache, cli_name, cli_request
 from fanout.aws.credential_cache import LONGEST, CachedSource, CredentialCache, SessionKey, shared_session_name
-from fanout.aws.lease import Lease
+from fanout.aws.faults import CallFailed
+from fanout.aws.lease import Lease, Lender
 from fanout.aws.ways import Link
 from fanout.model.account import Account
 from fanout.model.errors import AccessError
 from fanout.model.role import Hop, SessionPolicy, SessionTag
 from fanout.model.scope import Scope
 from fanout.model.settings import AccessSettings, ExecutionSettings, Settings
-from fanout.testing import Endpoint, HubKey, SimRole, World
+from fanout.testing import Answer, Endpoint, FaultRule, HubKey, SimRole, World
 from tests.aws.ways import setenv, use
 
 pytestmark = pytest.mark.anyio
@@ -209,6 +213,109 @@ async def test_what_was_refused_is_not_taken_from_the_file_again(hub, home):
     assert fresh.keys != kept.keys
     assert (await entered(home)).keys == fresh.keys
     assert hub.stats().requests["sts:AssumeRole"] == 2
+
+
+async def identity(world: Opened, **account: Any) -> str:
+    """What STS says of the account's credentials, as a job would ask it."""
+    return await said_of((await way_in(world, **account)).lender, world)
+
+
+async def said_of(lender: Lender, world: Opened) -> str:
+    binding = Binding(lender=lender, slot=world.patient, timeout=10.0)
+    answer = await world.clients.bound("sts", world.home_region, binding).get_caller_identity()
+    return str(answer["Arn"])
+
+
+@contextmanager
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Endpoint]]:
+    """An AWS; called, it is another one at the same place, which knows no session of the first."""
+    with ExitStack() as stack:
+        running = [stack.enter_context(Endpoint(WORLD))]
+        use(monkeypatch, running[0])
+
+        def forget(world: World = WORLD) -> Endpoint:
+            port = urlsplit(running[0].url).port or 0
+            stack.close()
+            return stack.enter_context(Endpoint(world, port=port))
+
+        yield forget
+
+
+async def test_a_kept_session_that_aws_does_not_know_any_more_is_replaced_at_once(home, monkeypatch):
+    with forgetful(monkeypatch) as forget:
+        old = await entered(home)
+        aws = forget()
+        async with command(home) as world:
+            assert await identity(world) == old.identity
+            assert (aws.stats().requests["sts:AssumeRole"], world.patient.retries) == (1, 0)
+        new = await entered(home)
+        assert new.keys != old.keys
+        assert aws.stats().requests["sts:AssumeRole"] == 1
+
+
+async def test_a_kept_hop_is_replaced_too_where_it_is_what_aws_refuses(home, monkeypatch):
+    with forgetful(monkeypatch) as forget:
+        await entered(home, role_chain=(DOOR,))
+        forget()
+        async with command(home, role_chain=(DOOR,)) as world:
+            assert (await identity(world)).startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/Reader/")
+            assert world.patient.retries == 0
+        async with command(home, role_chain=(DOOR,)) as world:
+            await identity(world)
+            assert world.provider.assume_role_calls == 0
+
+
+async def test_a_kept_mfa_session_that_is_refused_asks_for_a_code_again(home, monkeypatch):
+    with forgetful(monkeypatch) as forget:
+        await entered(home, mfa_serial=SERIAL, mfa_code="111111")
+        forget()
+        async with command(home, mfa_serial=SERIAL) as world:
+            with pytest.raises(CallFailed) as caught:
+                await identity(world)
+    assert caught.value.fault.code == "NoMfaCode"
+    assert list((home / "credentials").iterdir()) == []
+
+
+async def test_what_was_refused_is_deleted_even_where_the_role_can_no_longer_be_assumed(home, monkeypatch):
+    with forgetful(monkeypatch) as forget:
+        await entered(home)
+        forget(replace(WORLD, roles=()).with_accounts({ACCOUNT: {"roles": ()}}))
+        async with command(home) as world:
+            with pytest.raises(CallFailed) as caught:
+                await identity(world)
+    assert caught.value.fault.code == "AccessDenied"
+    assert list((home / "credentials").iterdir()) == []
+
+
+async def test_what_a_faster_command_put_in_its_place_is_not_deleted(cache):
+    cache.store(KEY, lease_of(), CLOCK)
+    newer = lease_of(keys=ReadOnlyCredentials("ASIANEWER", "s", "t", ACCOUNT))
+    cache.drop(KEY, newer)
+    assert only_file(cache).exists()
+    cache.drop(KEY, lease_of())
+    cache.drop(KEY, lease_of())
+    assert list(cache.directory.iterdir()) == []
+
+
+async def test_a_session_that_was_just_begun_is_waited_for_and_not_begun_anew(hub, home):
+    async with command(home) as world:
+        lender = (await way_in(world)).lender
+        assert not (await lender.lease()).kept
+        hub.set_faults(
+            [
+                FaultRule(
+                    answer=Answer.ERROR,
+                    code="InvalidClientTokenId",
+                    status=403,
+                    service="sts",
+                    action="GetCallerIdentity",
+                )
+            ]
+        )
+        with pytest.raises(ClientError):
+            await said_of(lender, world)
+    assert hub.stats().requests["sts:AssumeRole"] == 1
+    assert len(list((home / "credentials").iterdir())) == 1
 
 
 async def test_one_code_is_enough_for_many_commands(hub, home):
@@ -433,6 +540,18 @@ async def test_what_the_aws_cli_keeps_is_read_and_never_written(hub, home, cli_f
             assert (await (await way_in(world, profile="reader")).lender.lease()).keys != lease.keys
     assert [each.name for each in cli_files.iterdir()] == [path.name]
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+async def test_what_the_aws_cli_kept_and_aws_refuses_is_not_what_a_command_ends_with(home, cli_files, monkeypatch):
+    (path,) = cli_files.iterdir()
+    before = path.read_bytes()
+    with Endpoint(WORLD) as aws:
+        setenv(monkeypatch, {"AWS_ENDPOINT_URL": aws.url})
+        async with command(home, role=None, profile="base") as world:
+            assert ":assumed-role/Reader/fanout-cached-" in await identity(world, profile="reader")
+        async with command(home, role=None, profile="reader") as world:
+            assert ":assumed-role/Reader/botocore-session-" in world.caller.arn
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

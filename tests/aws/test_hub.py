@@ -208,8 +208,8 @@ async def test_a_process_whose_credentials_have_expired(hub, files, sealed):
 @pytest.mark.parametrize(
     ("output", "code", "text"),
     [
-        ("", 3, "no luck"),
-        ("canary, no JSON", 0, "JSONDecodeError"),
+        ("", 3, "the credential_process of profile process failed: no luck"),
+        ("canary, no JSON", 0, "printed something else than the JSON of credentials (JSONDecodeError)"),
         ('{"Version": 7}', 0, "version"),
         ('{"Version": 1}', 0, "AccessKeyId"),
         ("[]", 0, "credentials"),
@@ -219,7 +219,19 @@ async def test_a_process_that_prints_something_else(hub, files, sealed, output, 
     files.config.write_text(process(sealed, output, code))
     error = await refusal(profile="process")
     assert text in error.message
-    assert error.hint
+    assert "canary" not in error.message
+    assert "run the command by itself" in error.hint
+
+
+async def test_a_process_that_says_nothing_is_named_with_the_profile_that_has_it(hub, files):
+    files.config.write_text(
+        "[profile quiet]\ncredential_process = /bin/false\n"
+        f"[profile entry]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/R\nsource_profile = quiet\n"
+    )
+    for profile in ("quiet", "entry"):
+        error = await refusal(profile=profile)
+        assert error.message.endswith("the credential_process of profile quiet failed, and said nothing on stderr")
+        assert "profile quiet in the AWS config file" in error.hint
 
 
 async def test_a_process_that_is_not_there(hub, files):
@@ -284,14 +296,24 @@ def test_a_profile_that_is_like_no_other_names_those_there_are(files):
     assert caught.value.hint == "there are: none"
 
 
-@pytest.mark.parametrize("content", ["no section\n", "[profile a\nregion = x\n", "[default]\nregion\n"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("no section\n", "line 1, column 1: the line belongs to no section"),
+        ("[default\nregion = x\n", "line 1, column 1: the name of a section begins there, and no ] ends it"),
+        ("[a]\nk = v\n[b\n", "line 3, column 1: the name of a section begins there, and no ] ends it"),
+        ("[default]\nregion\n", "line 2, column 1: this is neither a section, nor a key with a value"),
+        ("[default]\na = b\n[default]\n", "line 3, column 1: the section [default] stands there a second time"),
+    ],
+)
 @pytest.mark.parametrize("which", ["config", "credentials"])
-def test_a_configuration_file_that_is_broken(files, content, which):
+def test_a_configuration_file_that_is_broken(files, content, said, which):
     path = getattr(files, which)
     path.write_text(content)
-    with pytest.raises(UsageError, match="configuration cannot be read") as caught:
+    with pytest.raises(UsageError) as caught:
         open_session(None)
-    assert str(path) in caught.value.message
+    assert caught.value.message == f"the AWS configuration cannot be read: {path}, {said}"
+    assert caught.value.exit_code == 2
 
 
 async def test_nobody_there(monkeypatch):

@@ -75,15 +75,38 @@ async def test_a_token_that_lasts_is_used_as_it_is(sealed):
     assert {"canary-token", "canary-refresh", REGISTERED["clientSecret"]} <= set(told)
 
 
-@pytest.mark.parametrize(
-    "content", [None, "", "{", "[]", "null", '{"accessToken": "x"}', '{"expiresAt": "2030-01-01T00:00:00Z"}']
-)
-async def test_without_a_token_that_can_be_read_nobody_is_logged_in(sealed, content):
-    path = log_in(sealed, "x")
-    path.unlink() if content is None else path.write_text(content)
+async def test_without_a_token_nobody_is_logged_in(sealed):
+    log_in(sealed, "x").unlink()
     fault = await fault_of(login_of())
     assert (fault.kind, fault.stage, fault.code) == (FaultKind.EXPIRED, Stage.ACCESS, "HubExpired")
     assert fault.message.startswith("nobody is logged in to sso-session corp")
+    assert fault.hint == "aws sso login --sso-session corp"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "it is empty"),
+        ('{"accessToken": "canary', "it is not JSON, or cut off"),
+        (b"\xff", "it is no text"),
+        ("[]", "it lacks an accessToken"),
+        ("null", "it lacks an accessToken"),
+        ('{"accessToken": "canary"}', "or the time expiresAt"),
+        ('{"expiresAt": "2030-01-01T00:00:00Z"}', "it lacks an accessToken"),
+        (None, "Is a directory"),
+    ],
+)
+async def test_a_token_file_that_cannot_be_read_is_not_called_absent(sealed, content, reason):
+    path = log_in(sealed, "x")
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    fault = await fault_of(login_of())
+    assert (fault.kind, fault.stage, fault.code) == (FaultKind.EXPIRED, Stage.ACCESS, "HubExpired")
+    assert f"there is a token file, {path}, and it cannot be read" in fault.message
+    assert reason in fault.message
     assert fault.hint == "aws sso login --sso-session corp"
 
 
@@ -143,8 +166,9 @@ async def test_a_refusal_to_renew_a_token_that_has_ended_is_the_end_of_the_login
     log_in(sealed, "old", -5, **REGISTERED)
     center = Center(failed(FaultKind.DENIED, "InvalidGrantException", "no"))
     login = login_of(center)
-    assert (await fault_of(login)).code == "HubExpired"
-    assert (await fault_of(login)).code == "HubExpired"
+    for fault in (await fault_of(login), await fault_of(login)):
+        assert fault.code == "HubExpired"
+        assert fault.message.endswith(", and its renewal was refused: InvalidGrantException: no")
     assert len(center.asked) == 1
 
 

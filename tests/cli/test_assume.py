@@ -10,12 +10,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from fanout.cli import assume
 from fanout.testing import Endpoint, HubKey, World
+from fanout.testing.portal import SimLogin
 from fanout.tools.assume.formats import FORMATS
+from tests.aws.logins import CORP, log_in
 from tests.cli.conftest import Result, Shell
 
 AWS = str(Path(sys.executable).parent / "aws")
@@ -187,6 +190,8 @@ def test_consent_to_print_cannot_be_given_once_for_all(
         ((MEMBER.id, "sh", "-c", "exit"), 2, "a program stands behind --"),
         ((MEMBER.id, "--format", "jsno"), 2, "did you mean json"),
         ((MEMBER.id, "--format", "env", "--", "true"), 2, "--format prints"),
+        ((MEMBER.id, "--"), 2, "there is no program behind --"),
+        ((MEMBER.id, "--serve", "--"), 2, "there is no program behind --"),
         ((MEMBER.id, "--serve"), 2, "--serve needs a program"),
         ((MEMBER.id, "-r", "eu-west-11"), 2, "did you mean eu-west-1"),
         ((MEMBER.id, "-r", "EU"), 2, "--region: 'EU' is not a region"),
@@ -300,6 +305,66 @@ def test_a_credential_process_that_needs_itself_ends_with_the_reason(
     assert (ran.code, ran.out) == (6, "")
     assert "is run by a credential_process that it needs itself: without end" in ran.err
     assert calls(endpoint) == 0
+
+
+def test_of_a_permission_set_no_arn_is_made_up(fanout: Shell, sealed: Path, monkeypatch: pytest.MonkeyPatch):
+    login = SimLogin(token="canary-token", assignments={MEMBER.id: ("Audit",)})
+    with Endpoint(replace(WORLD, logins=(login,))) as portal:
+        log_in(sealed, login.token)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", portal.url)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(fanout.write("config", CORP)))
+        found = json.loads(fanout("assume", MEMBER.id, "--sso", "corp", "--format", "json").out)
+
+    assert set(found) == {"Credentials", "Account"}
+
+
+def test_what_was_kept_and_aws_does_not_know_any_more_is_not_handed_on(fanout: Shell, monkeypatch: pytest.MonkeyPatch):
+    asked = ("assume", MEMBER.id, "--cache", "--format", "json")
+    with Endpoint(WORLD) as first:
+        use(first, monkeypatch)
+        old = json.loads(fanout(*asked).out)
+        assert json.loads(fanout(*asked).out) == old
+        assert calls(first) == 1
+        port = urlsplit(first.url).port or 0
+    with Endpoint(WORLD, port=port) as second:
+        new = json.loads(fanout(*asked).out)
+        assert new["Credentials"]["AccessKeyId"] != old["Credentials"]["AccessKeyId"]
+        assert json.loads(fanout(*asked).out) == new
+        assert calls(second) == 1
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)], ids=["", "quiet"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("assume", MEMBER.id, "--", "true"),
+        ("run", "caller-identity", "-a", MEMBER.id, "-o", "none"),
+        ("doctor", "-a", MEMBER.id, "-o", "none"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_cache_that_others_may_enter_is_warned_of_once_whatever_the_verb(
+    fanout: Shell, endpoint: Endpoint, verb: tuple[str, ...], quiet: tuple[str, ...]
+):
+    fanout.home.mkdir()
+    (fanout.home / "credentials").mkdir()
+    (fanout.home / "credentials").chmod(0o755)
+    ran = fanout(verb[0], *quiet, "--cache", *verb[1:])
+
+    assert ran.code == 0
+    assert ran.err.count("is not used: others have access to it (mode 0755)") == 1
+    assert list((fanout.home / "credentials").iterdir()) == []
+
+
+def test_said_twice_verbose_tells_which_role_is_assumed_and_which_calls_are_made(fanout: Shell, endpoint: Endpoint):
+    ran = fanout("assume", MEMBER.id, "-vv", "--external-id", "canary-of-an-external-id", "--format", "process")
+
+    role = f"arn:aws:iam::{MEMBER.id}:role/OrganizationAccountAccessRole"
+    assert f"account {MEMBER.id}: assume {role} as session fanout-assume, with an external id" in ran.err
+    assert f"account {MEMBER.id}: new credentials of {ROLE}, until 20" in ran.err
+    assert "call sts:GetCallerIdentity in " in ran.err
+    assert "canary" not in ran.err
+    assert "assume" not in fanout("assume", MEMBER.id, "-v", "--format", "process").err
 
 
 def secrets_of(ran: Result, endpoint: Endpoint) -> set[str]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from fanout.cli.doctor import _grouped, _told
+from fanout.model.diagnosis import Finding
 from fanout.testing import Endpoint, SimRole, World
 from fanout.testing.world import DEFAULT_ROLE
+from fanout.tools.doctor.examination import Report
 
 STRANGER = {
     "Version": "2012-10-17",
@@ -50,8 +54,39 @@ def test_a_table_is_followed_by_what_mends_it(fanout):
 
     assert "doubts" not in result.out
     assert f"trust_principal: {SHUT}" in result.err
-    assert "to add to the role's trust policy:" in result.err
+    assert "statement 1 of the role's trust policy as it would be:" in result.err
     assert '"Action": "sts:AssumeRole"' in result.err
+
+
+def test_accounts_of_one_cause_are_said_once_and_those_with_other_doubts_apart():
+    plain = Finding(
+        account_id="1" * 12, status="broken", link="mfa", subject=f"arn:{'1' * 12}", known="of arn:" + "1" * 12
+    )
+    like = replace(plain, account_id="2" * 12, subject=f"arn:{'2' * 12}", known="of arn:" + "2" * 12)
+    doubted = replace(like, account_id="3" * 12, subject="", doubts=("its policy may deny it",), known=plain.known)
+    missing = [
+        replace(plain, account_id=each, subject=f"arn:{each}:R", link="role", known=f"account {each} has no role R")
+        for each in ("4" * 12, "5" * 12)
+    ]
+    narrow = replace(plain, account_id="6" * 12, statement={"Condition": "another"})
+    groups = _grouped(Report(findings=[plain, like, doubted, *missing, narrow]))
+    assert [[each.account_id[0] for each in group] for group in groups] == [["1", "2"], ["3"], ["4", "5"], ["6"]]
+    assert "(said of 444444444444; of the others alike, with their own names)" in "\n".join(_told(groups[2]))
+    assert "said of" not in "\n".join(_told(groups[1]))
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        ({"side": "caller"}, "to add to the caller's policies"),
+        ({"side": "account"}, "to add to the role's trust policy"),
+        ({"side": "account", "replaces": "statement 2"}, "statement 2 of the role's trust policy as it would be"),
+        ({"side": "caller", "link": "session_policy"}, "to add to the session policy of who signed"),
+    ],
+)
+def test_it_is_said_where_a_statement_belongs(finding, words):
+    broken = Finding(account_id=SHUT, status="broken", statement={"Effect": "Allow"}, **finding)
+    assert f"  {words}:" in _told([broken])
 
 
 def test_broken_accounts_can_be_left_out_of_the_next_run(fanout):

@@ -242,8 +242,12 @@ def test_a_block_that_was_edited_is_shown_and_kept_until_forced(fanout, config, 
         assert config.read_bytes() == edited
     assert calls(endpoint) == 0
 
-    shown = fanout("profiles", "write", *GUARDED, "--dry-run")
-    assert (shown.code, "-output = text\n" in shown.out) == (0, True)
+    for arguments in (("write", *GUARDED), ("remove",)):
+        shown = fanout("profiles", *arguments, "--dry-run")
+        assert (shown.code, "-output = text\n" in shown.out) == (2, True)
+        assert "is not as fanout wrote it" in shown.err
+        assert fanout("profiles", *arguments, "--dry-run", "--force").code == 0
+    assert config.read_bytes() == edited
     assert fanout("profiles", "write", *GUARDED, "--force").code == 0
     assert "output" not in config.read_text()
     config.write_bytes(edited)
@@ -348,7 +352,17 @@ def test_temporary_keys_are_written_for_those_that_let_in(fanout, config, creden
     assert wrote.code == 3, wrote.err
     assert f"account {WEB}: AccessDenied" in wrote.err
     assert "; the keys end at 2" in wrote.err
-    assert [(row["profile"], row["expires"][-1]) for row in wrote.rows] == [(DATA, "Z")]
+    assert [{**row, "expires": row["expires"][-1]} for row in wrote.rows] == [
+        {
+            "profile": DATA,
+            "account_id": DATA,
+            "account_name": wrote.rows[0]["account_name"],
+            "role_arn": f"arn:aws:iam::{DATA}:role/OrganizationAccountAccessRole",
+            "source": "Environment",
+            "region": "eu-west-1",
+            "expires": "Z",
+        }
+    ]
     keys = dict(line.split(" = ") for line in credentials.read_text().splitlines() if " = " in line)
     assert not [key for key in ("aws_secret_access_key", "aws_session_token") if keys[key] in wrote.out + wrote.err]
     assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
@@ -397,10 +411,10 @@ def test_a_dry_run_of_temporary_keys_enters_nobody(fanout, credentials, endpoint
 
 
 def test_removing_nothing_says_so(fanout, config):
-    removed = fanout("profiles", "remove")
+    removed = fanout("profiles", "remove", "-q")
 
     assert (removed.code, removed.out) == (0, "")
-    assert "there is no block fanout to remove" in removed.err
+    assert "warning: there is no block fanout to remove" in removed.err
     assert not config.parent.exists()
 
 

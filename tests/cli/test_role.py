@@ -49,6 +49,7 @@ def test_nothing_is_written_where_something_is_wrong(fanout):
 def test_a_generated_external_id_is_told_once(fanout):
     result = fanout(*TEMPLATE, "--external-id", "generate", "--out", "role.json", "-q")
 
+    assert (fanout.directory / "role.json").stat().st_mode & 0o777 == 0o600
     (told,) = re.findall(r"[0-9a-f]{32}", result.err)
     trust = json.loads((fanout.directory / "role.json").read_text(encoding="utf-8"))["AssumeRolePolicyDocument"]
     assert trust["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] == told
@@ -92,6 +93,7 @@ def test_a_policy_is_printed_with_its_distance_from_the_limits(fanout):
     assert actions == [["ec2:DescribeInstances", "ec2:DescribeRegions", "ec2:DescribeVpcs"], ["ssm:PutParameter"]]
     length = len(json.dumps(json.loads(result.out), separators=(",", ":")))
     assert f"{length} characters" in result.err
+    assert "warning: who calls ssm:PutParameter may be asked for kms:Encrypt, kms:GenerateDataKey too" in result.err
     assert f"6,144 ({6144 - length:,} left)" in result.err
 
 

@@ -197,6 +197,44 @@ def test_with_yes_a_changing_task_goes_on_to_its_credentials(fanout):
     assert fanout("run", "./label.py", "-a", "org", "-r", "eu-west-1", "--yes").code == 6
 
 
+CHECKED = '''
+from fanout import UsageError, task
+
+def judge(*, least, most):
+    if least > most:
+        raise ValueError(f"--least {least} is more than --most {most}")
+    if most > 100:
+        raise UsageError("--most is too much", "100 will do")
+
+@task(actions=[], check=judge)
+async def sized(ctx, *, least: int = 0, most: int = 9):
+    """List things."""
+    yield {}
+'''
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "hint"),
+    [
+        ("--least 10", "--least 10 is more than --most 9", "fanout run ./sized.py --help"),
+        ("--most 101", "--most is too much", "100 will do"),
+    ],
+)
+def test_what_a_tasks_check_objects_to_is_said_before_anything_runs(fanout, line: str, said: str, hint: str):
+    fanout.write("sized.py", CHECKED)
+    result = fanout("run", "./sized.py", "-a", "111122223333", *line.split())
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert hint in result.err
+    assert "Traceback" not in result.err
+    assert not fanout.home.exists()
+
+
+def test_what_a_tasks_check_accepts_goes_on_to_the_next_check(fanout):
+    fanout.write("sized.py", CHECKED)
+    assert "no accounts were named" in fanout("run", "./sized.py", "--most", "11", "--least", "10").err
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fanout.testing import Endpoint, World
-from fanout.testing.world import MANAGEMENT_ID
+from fanout.testing import Answer, Endpoint, FaultRule, World
 
 
 def test_no_runs_are_an_empty_list_and_a_word(fanout):
@@ -90,26 +91,62 @@ def test_the_queries_of_a_run_are_one_object_in_json_and_text_to_paste_otherwise
     assert row == {"run_id": past_run, "aws_cli": queries["aws_cli"]}
 
 
-def test_the_command_that_is_printed_finds_the_runs_calls(fanout, monkeypatch):
-    hop = f"arn:aws:iam::{MANAGEMENT_ID}:role/CMDBDiscovery"
-    with Endpoint(World.generate(2)) as endpoint:
+def printed(fanout) -> list[str]:
+    """The commands that are printed for the latest run."""
+    return [
+        line for line in fanout("runs", "show", "last", "--cloudtrail").out.splitlines() if line.startswith("fanout")
+    ]
+
+
+def pasted(line: str, tmp_path: Path) -> list[dict]:
+    """The records that a printed command finds: it runs as it stands, in a shell, with the AWS CLI."""
+    tools = tmp_path / "tools"
+    tools.mkdir(exist_ok=True)
+    aws = Path(sys.executable).parent / "aws"
+    for name, rest in (("fanout", "-m fanout"), ("aws", shlex.quote(str(aws)))):
+        script = tools / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {rest} "$@"\n', encoding="utf-8")
+        script.chmod(0o700)
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    events = answer if isinstance(answer, list) else answer["Events"]
+    return [json.loads(event["CloudTrailEvent"]) for event in events]
+
+
+def names(records: list[dict]) -> set[tuple[str, str]]:
+    return {(record["eventName"], record["userIdentity"]["arn"].rpartition("/")[2]) for record in records}
+
+
+def test_the_commands_that_are_printed_find_that_runs_calls_as_they_stand(fanout, monkeypatch, tmp_path):
+    world = World.generate(4)
+    refuser, second, third = (account.id for account in world.accounts[1:])
+    with Endpoint(replace(world, faults=(FaultRule(answer=Answer.DENY, action="AssumeRole", account=refuser),))) as end:
+        for name, value in end.env(region="eu-west-1").items():
+            monkeypatch.setenv(name, value)
+        for accounts in (f"{second},{third}", f"{refuser},{third},{second}"):
+            fanout("run", "list-vpcs", "-a", accounts, "-r", "eu-central-1", "--role", "CMDBDiscovery")
+        run_id = fanout("runs").rows[0]["run_id"]
+        own, entries = printed(fanout)
+        assert own.startswith(f"fanout assume {third} --role CMDBDiscovery -- aws cloudtrail ")
+        assert names(pasted(own, tmp_path)) == {("DescribeVpcs", f"fanout-{run_id}")}
+        found = pasted(entries, tmp_path)
+    asked = {(each["requestParameters"]["roleArn"].split(":")[4], each.get("errorCode")) for each in found}
+    assert asked == {(refuser, "AccessDenied"), (second, None), (third, None)}
+    assert {each["requestParameters"]["roleSessionName"] for each in found} == {f"fanout-{run_id}"}
+
+
+def test_a_run_that_got_in_nowhere_and_one_with_the_callers_own_credentials(fanout, monkeypatch, tmp_path):
+    with Endpoint(World.generate(2, faults=(FaultRule(answer=Answer.DENY, action="AssumeRole"),))) as endpoint:
         for name, value in endpoint.env().items():
             monkeypatch.setenv(name, value)
-        ways = ("-r", "us-east-1", "--role", "CMDBDiscovery", "--role-chain", hop)
-        for _ in range(2):
-            assert fanout("run", "describe-instances", "-a", endpoint.world.accounts[1].id, *ways).code == 0
-        done = subprocess.run(
-            [sys.executable, "-m", "fanout", "runs", "show", "last", "--cloudtrail"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        (line,) = [line for line in done.stdout.splitlines() if line.startswith("aws ")]
-        tools = Path(sys.executable).parent
-        answer = subprocess.run(
-            [sys.executable, str(tools / "aws"), *shlex.split(line)[1:]], capture_output=True, text=True, check=True
-        )
-    run_id = fanout("runs").rows[0]["run_id"]
-    records = [json.loads(event["CloudTrailEvent"]) for event in json.loads(answer.stdout)["Events"]]
-    assert [record["eventName"] for record in records] == ["AssumeRole"]
-    assert records[0]["userIdentity"]["arn"].endswith(f"/CMDBDiscovery/fanout-{run_id}")
+        member = endpoint.world.accounts[1].id
+        assert fanout("run", "list-vpcs", "-a", member, "-r", "eu-west-1").code != 0
+        (entries,) = printed(fanout)
+        assert entries.startswith("fanout assume self -- aws cloudtrail ")
+        assert fanout("run", "list-vpcs", "-a", "self", "-r", "eu-west-1").code == 0
+        (own,) = printed(fanout)
+        assert names(pasted(own, tmp_path)) == {("DescribeVpcs", "hub")}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.model.dependents import BY_HAND, DEPENDENTS, by_hand, dependent_actions, dependents
+from fanout.model.dependents import BY_HAND, DEPENDENTS, by_hand, dependent_actions, dependents, not_added
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +78,14 @@ def test_passing_roles_is_never_granted_by_itself_but_said():
     (line,) = by_hand(["ec2:RunInstances"])
     assert "--allow iam:PassRole@ARN" in line
     assert by_hand(["ec2:RunInstances", "iam:PassRole"]) == ()
+
+
+def test_what_is_not_added_to_actions_is_named_unless_it_is_given_otherwise():
+    assert not_added(["ec2:DescribeVpcs"], []) == ""
+    assert not_added(["ssm:PutParameter"], ["kms:*"]) == ""
+    assert not_added(["ssm:PutParameter"], ["kms:Encrypt"]).startswith(
+        "who calls ssm:PutParameter may be asked for kms:GenerateDataKey too"
+    )
+    many = not_added(["ec2:*"], [])
+    assert "and 11 more may be asked for kms:Decrypt" in many
+    assert "ec2:CreateTags" not in many

@@ -125,6 +125,77 @@ def test_nobody_or_somebody_else_is_trusted(document):
     assert links(document, ask()) == [(TrustLink.PRINCIPAL, True)]
 
 
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({}, "lets anybody in"),
+        (policy({"Service": "ec2.amazonaws.com"}), f"names the service ec2.amazonaws.com, and not {USER}"),
+        (
+            policy({"Federated": "arn:aws:iam::1:saml-provider/X"}, "sts:AssumeRoleWithSAML"),
+            "names the identity provider arn:aws:iam::1:saml-provider/X (for sts:AssumeRoleWithSAML), and not",
+        ),
+        (
+            policy(USER, "sts:AssumeRoleWithSAML"),
+            f"names {USER} for sts:AssumeRoleWithSAML alone, and not for sts:Assume",
+        ),
+        (
+            policy({"AWS": ["1", "2"], "Service": "s3.amazonaws.com"}),
+            "names 1, 2, the service s3.amazonaws.com, and not",
+        ),
+        (policy("444455556666", "sts:TagSession"), "names 444455556666 (for sts:TagSession), and not"),
+    ],
+)
+def test_it_is_said_whom_the_policy_trusts_and_for_what(document, words):
+    (found,) = match(document, ask())
+    assert found.link is TrustLink.PRINCIPAL
+    assert words in found.what
+
+
+MFA_AGE = {
+    "Bool": {"aws:MultiFactorAuthPresent": "true"},
+    "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"},
+}
+
+
+@pytest.mark.parametrize(
+    ("mfa", "words"),
+    [
+        (False, ["asks for MFA with a code younger than 3600 seconds, and the caller's session was made without MFA"]),
+        (True, ["asks for an MFA code younger than 3600 seconds"]),
+        (None, ["asks for MFA", "asks for an MFA code younger than 3600 seconds"]),
+    ],
+)
+def test_two_keys_of_one_demand_for_mfa_are_said_once(mfa, words):
+    found = match(policy(**MFA_AGE), ask(mfa=mfa))
+    assert [each.what for each in found] == [f"the trust policy {each}" for each in words]
+
+
+def test_a_denial_is_named_by_number_and_sid_and_what_it_holds_for():
+    denial = policy("*", effect="Deny", StringNotEquals={"sts:ExternalId": "canary"})["Statement"][0]
+    document = {"Statement": [*policy()["Statement"], {**denial, "Sid": "OnlyWithId"}]}
+    (found,) = match(document, ask(external_id="another"))
+    assert found.place == "statement 2 (OnlyWithId)"
+    assert found.what == (
+        "statement 2 (OnlyWithId) of the trust policy denies this caller where "
+        "StringNotEquals sts:ExternalId = <the external id>"
+    )
+    assert "canary" not in repr(found)
+
+
+def test_a_denial_that_only_aws_can_tell_is_a_doubt():
+    denial = policy("*", effect="Deny", NotIpAddress={"aws:SourceIp": "198.51.100.0/24"})["Statement"]
+    (found,) = match({"Statement": [*policy()["Statement"], *denial]}, ask())
+    assert (found.link, found.certain) == (TrustLink.DENY, False)
+    assert "may deny this caller where NotIpAddress aws:SourceIp = 198.51.100.0/24" in found.what
+
+
+@pytest.mark.parametrize(("excepted", "denied"), [(USER, False), ("444455556666", True)])
+def test_a_denial_of_all_but_some(excepted, denied):
+    denial = {"Effect": "Deny", "NotPrincipal": {"AWS": excepted}, "Action": "sts:*"}
+    found = links({"Statement": [*policy()["Statement"], denial]}, ask())
+    assert found == ([(TrustLink.DENY, True)] if denied else [])
+
+
 def test_the_id_of_a_deleted_identity_is_named():
     (found,) = match(policy("AIDAEXAMPLE"), ask())
     assert "has been deleted" in found.what

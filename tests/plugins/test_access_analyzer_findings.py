@@ -7,11 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
+from botocore.session import Session
 
 from fanout.cli.main import execute
+from fanout.cli.parameters import bind_parameters
+from fanout.model.errors import UsageError
 from fanout.testing import Endpoint, FakeContext, SimRole, World, run_task
 from fanout.testing.analyzer import SimFinding
-from fanout_plugins.access_analyzer_findings import access_analyzer_findings
+from fanout_plugins.access_analyzer_findings import RESOURCE_TYPES, ResourceType, access_analyzer_findings
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +95,10 @@ async def test_other_analyzers_answer_through_the_second_listing(kind):
         ({}, {"status": {"eq": ["ACTIVE"]}}),
         ({"status": "archived"}, {"status": {"eq": ["ARCHIVED"]}}),
         ({"status": "all"}, None),
-        ({"status": "all", "resource_type": ["AWS::S3::Bucket"]}, {"resourceType": {"eq": ["AWS::S3::Bucket"]}}),
+        (
+            {"status": "all", "resource_type": [ResourceType("AWS::S3::Bucket")]},
+            {"resourceType": {"eq": ["AWS::S3::Bucket"]}},
+        ),
     ],
 )
 async def test_the_analyzer_does_the_filtering(options, criteria):
@@ -102,6 +108,31 @@ async def test_the_analyzer_does_the_filtering(options, criteria):
     call = context.calls[-1]
     assert call.arguments["analyzerArn"] == "arn:ORGANIZATION"
     assert call.arguments.get("filter") == criteria
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("foo", "AWS::IAM::Role"),
+        ("AWS::Foo::Unheard", "there are AWS::"),
+        ("AWS::IAM::Rol", "did you mean AWS::IAM::Role?"),
+        ("aws::s3::bucket", "did you mean AWS::S3::Bucket?"),
+        ("bucket", "did you mean AWS::S3::Bucket?"),
+        ("", "there are AWS::"),
+    ],
+)
+def test_a_type_that_no_analyzer_looks_at_is_refused_as_it_would_look_like_good_news(text, hint):
+    with pytest.raises(UsageError, match=r"--resource-type: .*is not a type of resource") as refused:
+        bind_parameters(access_analyzer_findings, {"resource_type": [text]})
+    assert hint in refused.value.hint
+
+
+def test_every_type_that_the_sdk_knows_can_be_asked_for():
+    known = Session().get_service_model("accessanalyzer").shape_for("ResourceType").enum
+
+    assert set(RESOURCE_TYPES) >= set(known)
+    given = bind_parameters(access_analyzer_findings, {"resource_type": list(known)})["resource_type"]
+    assert [each.name for each in given] == list(known)
 
 
 async def test_where_there_is_no_analyzer_a_row_says_so_when_asked():

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from fanout.aws.credential_cache import shared_session_name
 from fanout.cli.main import execute
 from fanout.cli.parameters import bind_parameters
+from fanout.ledger.history import new_run_id
 from fanout.model.errors import UsageError
 from fanout.testing import Endpoint, FakeContext, SimRole, World, client_error, run_task
 from fanout.testing.trail import SimEvent
-from fanout_plugins.assume_role_events import Moment, assume_role_events
+from fanout_plugins.assume_role_events import Moment, SessionOfRun, assume_role_events
 
 pytestmark = pytest.mark.anyio
 
@@ -139,8 +142,9 @@ async def test_an_event_that_comes_twice_is_one_row():
         ({"assumed_role": ["arn:aws:iam::*:role/Read*", "nobody"]}, ["e-3"]),
         ({"assumed_by": ["*:user/ann"]}, ["e-2"]),
         ({"assumed_by": ["ann"]}, ["e-2"]),
-        ({"of_run": "20260131-080000-ab12"}, ["e-1"]),
-        ({"of_run": "20260131"}, []),
+        ({"of_run": SessionOfRun.parse("20260131-080000-ab12")}, ["e-1"]),
+        ({"of_run": SessionOfRun.parse("fanout-20260131-080000-ab12")}, ["e-1"]),
+        ({"of_run": SessionOfRun.parse("20260131-080000-ab13")}, []),
     ],
 )
 async def test_the_options_choose_the_rows(options, kept):
@@ -210,6 +214,43 @@ async def test_a_span_that_holds_nothing_is_refused_without_a_call():
             assume_role_events, context, **bind_parameters(assume_role_events, {"since": "1h", "until": "2h"})
         )
     assert context.calls == []
+
+
+@pytest.mark.parametrize("text", ["last", "nosuch", "20260131", "20260131-080000", "", "fanout-", "fanout-nosuch"])
+def test_what_is_no_whole_id_of_a_run_is_refused_as_it_would_find_nothing(text):
+    with pytest.raises(UsageError, match=r"--of-run: .* neither the whole id of a run") as refused:
+        bind_parameters(assume_role_events, {"of_run": text})
+    assert "fanout runs" in refused.value.hint
+
+
+def test_ids_and_session_names_that_fanout_makes_up_are_of_a_run(tmp_path):
+    made = new_run_id(AT, random.Random(1))
+    cached = shared_session_name(tmp_path)
+
+    assert str(SessionOfRun.parse(made)) == f"fanout-{made}"
+    assert str(SessionOfRun.parse(cached)) == cached
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--since 1h --until 2h", "--since 1h is not before --until 2h"),
+        ("--since 0h", "--since 0h is not before --until now"),
+        ("--until 25h", "--since 24h is not before --until 25h"),
+        ("--since 2999-01-01", "in the future"),
+        ("--until 2999-01-01", "in the future"),
+        ("--of-run last", "neither the whole id of a run"),
+    ],
+)
+def test_options_that_can_find_nothing_are_refused_before_any_call(options, why, monkeypatch, capsys, tmp_path):
+    with Endpoint(World.generate(2)) as endpoint:
+        for name, value in endpoint.env().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("FANOUT_HOME", str(tmp_path))
+        code = execute(["run", "assume-role-events", "-a", "org", *options.split()])
+        assert endpoint.log() == []
+    assert code == 2
+    assert why in " ".join(capsys.readouterr().err.split())
 
 
 async def test_a_refused_lookup_is_the_tasks_fault():

@@ -295,9 +295,103 @@ async def test_a_provider_of_many_tenants_must_be_held_to_ours(provider, conditi
     assert await findings({"Federated": provider}, condition) == found
 
 
+AUDIENCE = {"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}}
+OTHER_PROVIDERS = {
+    "gitlab.com": ("project_path:acme/*", "project_path:*/app:ref_type:branch:ref:main"),
+    "app.terraform.io": ("organization:acme:project:*", "organization:ac*:project:p:workspace:w:run_phase:plan"),
+    "agent.buildkite.com": ("organization:acme:*", "organization:*:pipeline:deploy"),
+    "oidc.vercel.com": ("owner:acme:project:*", "owner:*:project:site"),
+}
+
+
+@pytest.mark.parametrize(
+    ("subjects", "wild"),
+    [
+        ("repo:*", True),
+        ("repo:*/*", True),
+        ("repo:*:*", True),
+        ("*:ref:refs/heads/main", True),
+        ("*", True),
+        ("repo:*/app:ref:refs/heads/main", True),
+        ("repo:ac*/app:*", True),
+        ("repo:acme*", True),
+        ("repo:?cme/app:*", True),
+        ("environment:prod:*", True),
+        ("repository_owner:ac*", True),
+        (["repo:acme/app:*", "repo:*:environment:prod"], True),
+        ("repo:acme/*", False),
+        ("repo:acme/app:*", False),
+        ("repo:acme@123/app@456:ref:refs/heads/*", False),
+        ("repository_owner:acme:*", False),
+        ("environment:prod:repository_owner:acme:*", False),
+        ("job_workflow_ref:acme/ci/.github/workflows/*", False),
+        ("repo:acme/app:ref:refs/heads/main", False),
+        (["repo:acme/a:*", "repo:acme/b:*"], False),
+    ],
+)
+async def test_a_subject_of_github_must_say_whose_repository_it_is(subjects, wild):
+    for operator in ("StringLike", "ForAnyValue:StringLike"):
+        condition = AUDIENCE | {operator: {"token.actions.githubusercontent.com:sub": subjects}}
+        found = await findings({"Federated": GITHUB}, condition)
+        assert found == (["federated_any_subject"] if wild else [])
+
+
+async def test_a_wildcard_that_is_compared_as_it_is_written_stands_for_nothing():
+    condition = {"StringEquals": AUDIENCE["StringEquals"] | {"token.actions.githubusercontent.com:sub": "repo:*"}}
+
+    assert await findings({"Federated": GITHUB}, condition) == []
+
+
+async def test_one_condition_that_names_the_owner_is_enough_as_all_must_be_met():
+    key = "token.actions.githubusercontent.com:sub"
+    condition = AUDIENCE | {
+        "StringLike": {key: "*:ref:refs/heads/main"},
+        "ForAnyValue:StringLike": {key: "repo:acme/*"},
+    }
+
+    assert await findings({"Federated": GITHUB}, condition) == []
+
+
+async def test_an_issuer_of_an_enterprises_own_holds_by_itself():
+    condition = {"StringLike": {"x:aud": "sts.amazonaws.com", "token.actions.githubusercontent.com/acme:sub": "repo:*"}}
+
+    assert await findings({"Federated": f"{GITHUB}/acme"}, condition) == []
+
+
+@pytest.mark.parametrize("host", OTHER_PROVIDERS)
+async def test_subjects_of_other_shared_providers_must_say_whose_they_are_too(host):
+    provider = f"arn:aws:iam::{OWN}:oidc-provider/{host}"
+    for subject, found in zip(OTHER_PROVIDERS[host], ([], ["federated_any_subject"]), strict=True):
+        condition = {"StringEquals": {f"{host}:aud": "x"}, "StringLike": {f"{host}:sub": subject}}
+        assert await findings({"Federated": provider}, condition) == found
+
+
+@pytest.mark.parametrize(
+    ("service", "at_risk"),
+    [
+        ("states.amazonaws.com", True),
+        ("scheduler.amazonaws.com", True),
+        ("ecs-tasks.amazonaws.com", True),
+        ("monitoring.rds.amazonaws.com", True),
+        ("logs.eu-west-1.amazonaws.com", True),
+        ("states.amazonaws.com.cn", True),
+        ("ec2.amazonaws.com", False),
+        ("ec2.amazonaws.com.cn", False),
+        ("lambda.amazonaws.com", False),
+        ("rds.amazonaws.com", False),
+        ("pods.eks.amazonaws.com", False),
+        ("unheard-of.amazonaws.com", False),
+    ],
+)
+async def test_only_services_that_send_their_source_can_be_held_to_it(service, at_risk):
+    assert await findings({"Service": service}) == (["confused_deputy_risk"] if at_risk else [])
+    held = {"ArnLike": {"aws:SourceArn": f"arn:aws:x:eu-west-1:{OWN}:*"}}
+    assert await findings({"Service": service}, held) == []
+
+
 async def test_services_are_shown_when_asked_for_and_judged_by_the_source_they_act_for():
-    service = statement({"Service": "cloudtrail.amazonaws.com"})
-    held = statement({"Service": "cloudtrail.amazonaws.com"}, {"StringEquals": {"aws:SourceAccount": OWN}})
+    service = statement({"Service": "states.amazonaws.com"})
+    held = statement({"Service": "states.amazonaws.com"}, {"StringEquals": {"aws:SourceAccount": OWN}})
     linked = role(service, name="L", path="/aws-service-role/x.amazonaws.com/")
 
     assert await review(role(service), linked) == []

@@ -70,6 +70,7 @@ def test_condition_that_is_not_known_fails_closed():
         '{"Statement": [{"Effect": "Allow", "Action": [1], "Resource": "*"}]}',
         '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}]}',
         '{"Version": "2020-01-01", "Statement": []}',
+        json.dumps({"Statement": [{"Sid": "A", **DENY_ALL}, {"Sid": "A", **DENY_ALL}]}),
     ],
 )
 def test_malformed_document_is_refused(text):

@@ -97,6 +97,55 @@ def test_chained_role_is_named_with_its_issuer(hub):
     assert record(hop)["requestParameters"]["roleSessionName"] == "second-hop"
 
 
+def by_user(client, name: str, **arguments) -> list[dict]:
+    attribute = {"AttributeKey": "Username", "AttributeValue": name}
+    return [record(each) for each in lookup(client, LookupAttributes=[attribute], **arguments)]
+
+
+def test_every_call_of_a_session_is_found_by_the_sessions_name_in_its_account_and_region(hub):
+    there, other = (hub.assume(member(hub), RoleSessionName=name) for name in ("fanout-one", "fanout-two"))
+    for credentials in (there, other):
+        hub.client("ec2", credentials, region="eu-west-1").describe_instances()
+    hub.client("ec2", there, region="eu-west-1").describe_vpcs()
+    hub.client("sts", there).get_caller_identity()
+    found = by_user(hub.client("cloudtrail", other, region="eu-west-1"), "fanout-one")
+    assert [(each["eventName"], each["eventSource"]) for each in found] == [
+        ("DescribeVpcs", "ec2.amazonaws.com"),
+        ("DescribeInstances", "ec2.amazonaws.com"),
+    ]
+    assert {each["userIdentity"]["arn"].rpartition("/")[2] for each in found} == {"fanout-one"}
+    assert {each["recipientAccountId"] for each in found} == {member(hub)}
+    assert len({each["eventID"] for each in found}) == 2
+    [elsewhere] = by_user(hub.client("cloudtrail", other), "fanout-one")
+    assert (elsewhere["eventName"], elsewhere["readOnly"]) == ("GetCallerIdentity", True)
+    assert by_user(hub.client("cloudtrail"), "fanout-one") == []
+
+
+def test_a_call_that_was_refused_is_recorded_with_its_code(hub):
+    policy = json.dumps({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+    bound = hub.assume(member(hub), RoleSessionName="bound", Policy=policy)
+    assert code(hub.client("ec2", bound).describe_vpcs) == "UnauthorizedOperation"
+    assert code(hub.client("iam", bound).create_role, RoleName="R", AssumeRolePolicyDocument="{}") == "AccessDenied"
+    created, described = by_user(hub.client("cloudtrail", hub.assume(member(hub))), "bound")
+    assert (described["eventName"], described["errorCode"]) == ("DescribeVpcs", "Client.UnauthorizedOperation")
+    assert "not authorized" in described["errorMessage"]
+    assert (created["eventName"], created["errorCode"]) == ("CreateRole", "AccessDenied")
+    assert (described["readOnly"], created["readOnly"]) == (True, False)
+
+
+def test_the_hubs_own_calls_are_found_by_the_users_name_and_a_lookup_does_not_find_itself(hub):
+    cloudtrail = hub.client("cloudtrail")
+    hub.client("ec2").describe_vpcs()
+    assert [each["eventName"] for each in by_user(cloudtrail, "hub")] == ["DescribeVpcs"]
+    assert [each["eventName"] for each in by_user(cloudtrail, "hub", MaxResults=1)] == ["LookupEvents", "DescribeVpcs"]
+
+
+def test_what_nobody_known_asked_is_recorded_nowhere(hub):
+    stranger = {"AccessKeyId": "AKIANOBODY", "SecretAccessKey": "x"}
+    assert code(hub.client("ec2", stranger).describe_vpcs) == "AuthFailure"
+    assert lookup(hub.client("cloudtrail")) == []
+
+
 def test_entering_ones_own_account_is_one_event(hub):
     hub.assume(hub.endpoint.world.management_id)
     [event] = lookup(hub.client("cloudtrail"))

@@ -127,3 +127,9 @@ def test_whole_document_is_given_back():
 def test_malformed_document_is_refused_in_iams_words(statement, words):
     with pytest.raises(PolicyError, match=words):
         taken(statement)
+
+
+def test_two_statements_of_one_name_are_refused_in_iams_words():
+    twice = [trust({"AWS": USER.arn}, Sid="A"), trust({"AWS": USER.arn}, Sid="A")]
+    with pytest.raises(PolicyError, match="must be unique"):
+        read_trust(json.dumps({"Version": "2012-10-17", "Statement": twice}), lambda _: True)

@@ -50,3 +50,8 @@ def test_accounts_change_by_id():
 )
 def test_action_globs(patterns, action, expected):
     assert may(patterns, action) is expected
+
+
+def test_a_world_without_its_management_account_is_refused_when_it_is_made():
+    with pytest.raises(ValueError, match="111122223333 is not among its accounts"):
+        World.generate(2, management_id="111122223333")

@@ -19,6 +19,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from fanout.model.errors import FanoutError, UsageError
 from fanout.tools.sandbox import Sandbox, serve
@@ -196,6 +197,25 @@ def test_instances_stand_in_a_vpc_of_their_account_beside_the_default_one(caller
 
 
 # --- whom it serves, and what it leaves alone ---
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("cloudtrail", "lookup_events", {}),
+        ("accessanalyzer", "list_analyzers", {}),
+        ("iam", "generate_service_last_accessed_details", {"Arn": f"arn:aws:iam::{MANAGEMENT}:role/{DISCOVERY_ROLE}"}),
+        ("ec2", "describe_fast_launch_images", {}),
+    ],
+)
+def test_what_is_not_simulated_is_refused_at_once_and_in_words(
+    caller: Caller, service: str, operation: str, arguments: dict[str, str]
+) -> None:
+    with pytest.raises(ClientError, match="the sandbox does not simulate") as refused:
+        getattr(caller.client(service), operation)(**arguments)
+    answer = refused.value.response
+    assert answer["Error"]["Code"] == "NotImplemented"
+    assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["ResponseMetadata"]["RetryAttempts"]) == (400, 0)
 
 
 @LINUX

@@ -6,9 +6,10 @@ import sqlite3
 from dataclasses import replace
 from typing import Any
 
+import jmespath
 import pytest
 
-from fanout.app.past import RunRecord
+from fanout.app.past import Entered, RunRecord
 from fanout.ledger.reader import WaysTaken
 from fanout.model.errors import UsageError
 from fanout.model.plan import RunHeader
@@ -24,8 +25,10 @@ HEADER = RunHeader(
     caller_arn=CALLER,
     session_name=f"fanout-{RUN}",
 )
-WAYS = WaysTaken(others=2, account="000011112222", region="eu-west-1")
-RECORD = RunRecord(header=HEADER, ended="2026-11-22T09:50:00.250Z", ways=WAYS)
+WAYS = WaysTaken(others=2)
+ENTERED = Entered(accounts=2, account="000011112222", region="eu-west-1")
+RECORD = RunRecord(header=HEADER, ended="2026-11-22T09:50:00.250Z", ways=WAYS, by_role=ENTERED)
+TIMES = ("--start-time", "2026-11-22T09:30:58Z", "--end-time", "2026-11-22T09:55:00Z")
 
 EVENTS: dict[str, dict[str, Any]] = {
     "own": {},
@@ -147,30 +150,79 @@ def test_sessions_of_identity_center_are_not_named_by_fanout():
         trail_queries(replace(RECORD, header=replace(HEADER, portal=True)))
 
 
-def test_the_command_looks_in_the_first_place_of_the_run():
+def test_the_command_looks_with_the_runs_role_in_an_account_that_was_entered():
     assert shlex.split(trail_queries(RECORD).aws_cli) == [
+        *("fanout", "assume", "000011112222", "--role", "ops/CMDBDiscovery", "--"),
         *("aws", "cloudtrail", "lookup-events", "--region", "eu-west-1"),
         *("--lookup-attributes", f"AttributeKey=Username,AttributeValue=fanout-{RUN}"),
-        *("--start-time", "2026-11-22T09:30:58Z", "--end-time", "2026-11-22T09:55:00Z"),
+        *TIMES,
     ]
+    text = as_text(trail_queries(RECORD))
+    assert "one of 2 accounts" in text
+    assert "cloudtrail:LookupEvents" in text
+
+
+def test_a_role_that_the_account_named_is_entered_again():
+    own = "arn:aws:iam::000011112222:role/x/Deployer"
+    ways = replace(WAYS, others=0, roles=("arn:aws:iam::000011113333:role/y", own))
+    assert shlex.split(trail_queries(replace(RECORD, ways=ways)).aws_cli)[:6] == [
+        *("fanout", "assume", "000011112222", "--role", own, "--")
+    ]
+
+
+def test_the_entries_are_sifted_by_the_sessions_name_in_the_account_that_asked():
+    assert shlex.split(trail_queries(RECORD).aws_cli_entries) == [
+        *("fanout", "assume", "self", "--", "aws", "cloudtrail", "lookup-events"),
+        *("--lookup-attributes", "AttributeKey=EventName,AttributeValue=AssumeRole", *TIMES),
+        *("--query", f"Events[?contains(CloudTrailEvent, '\"fanout-{RUN}\"')]"),
+    ]
+
+
+def test_where_no_account_was_entered_only_the_entries_are_looked_for():
+    queries = trail_queries(replace(RECORD, by_role=Entered()))
+    assert (queries.aws_cli, queries.account, queries.region, queries.accounts) == ("", "", "", 0)
+    assert "--query" in queries.aws_cli_entries
+    text = as_text(queries)
+    assert "got into no account" in text
+    assert text.count("aws cloudtrail lookup-events") == 1
+
+
+def test_where_only_the_callers_own_credentials_were_used_their_name_is_looked_for():
+    ways = WaysTaken(direct=("999900000000",))
+    here = Entered(accounts=1, account="999900000000", region="global")
+    queries = trail_queries(replace(RECORD, ways=ways, by_role=Entered(), direct=here))
+    assert (queries.aws_cli, queries.aws_cli_entries) == ("", "")
+    assert shlex.split(queries.aws_cli_own) == [
+        *("fanout", "assume", "self", "--", "aws", "cloudtrail", "lookup-events", "--region", "us-east-1"),
+        *("--lookup-attributes", "AttributeKey=Username,AttributeValue=o'hub", *TIMES),
+    ]
+    assert queries.aws_cli_own in as_text(queries)
+
+
+def test_an_account_entered_by_a_profile_is_said_to_need_it():
+    queries = trail_queries(replace(RECORD, ways=replace(WAYS, profiles=1)))
+    assert "profile:NAME" in " ".join(queries.notes)
 
 
 @pytest.mark.parametrize(
     ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")]
 )
 def test_calls_of_global_services_are_in_the_partitions_first_region(partition, region):
-    record = replace(RECORD, header=replace(HEADER, partition=partition), ways=replace(WAYS, region="global"))
+    record = replace(RECORD, header=replace(HEADER, partition=partition), by_role=replace(ENTERED, region="global"))
     assert trail_queries(record).region == region
 
 
 @pytest.mark.parametrize("name", ["a,b", "a=b,AttributeKey=x", "it's", "a b", "$(id)"])
 def test_whatever_the_name_the_command_and_the_literals_stay_whole(name):
     queries = trail_queries(replace(RECORD, header=replace(HEADER, session_name=name)))
-    attribute = shlex.split(queries.aws_cli)[6]
+    command = shlex.split(queries.aws_cli)
+    attribute = command[command.index("--lookup-attributes") + 1]
     plain = f"AttributeKey=Username,AttributeValue={name}"
     assert attribute == plain or json.loads(attribute) == [{"AttributeKey": "Username", "AttributeValue": name}]
     assert attribute != plain or not {",", "="} & set(name)
     assert found(queries.athena, "cloudtrail_logs") == set()
+    events = [{"CloudTrailEvent": json.dumps({"x": text})} for text in (name, name + "-2", "x" + name)]
+    assert jmespath.search(shlex.split(queries.aws_cli_entries)[-1], {"Events": events}) == events[:1]
 
 
 def test_the_text_says_how_to_use_each_query():

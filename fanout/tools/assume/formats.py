@@ -63,8 +63,12 @@ def _process(keys: Keys, _identity: str) -> str:
 
 
 def _json(keys: Keys, identity: str) -> str:
-    """Credentials as `aws sts assume-role` prints them, and whose they are as `aws sts get-caller-identity` does."""
-    document = {"Credentials": _fields(keys), "Account": keys.account_id, "Arn": identity}
+    """Credentials as `aws sts assume-role` prints them, and whose they are as `aws sts get-caller-identity` does.
+
+    Without an "Arn" where that is not known.
+    """
+    document = {"Credentials": _fields(keys), "Account": keys.account_id}
+    document |= {"Arn": identity} if identity else {}
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -77,4 +81,4 @@ FORMATS: dict[str, Callable[[Keys, str], str]] = {
     "process": _process,
     "json": _json,
 }
-"""By name: writes credentials, given the ARN that they act as."""
+"""By name: writes credentials, given the ARN that they act as; empty where it is not known."""

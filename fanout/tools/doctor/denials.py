@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from shlex import quote
 from typing import Any
 
 from fanout.aws.assume import RoleEntry
@@ -14,6 +16,7 @@ from fanout.model.diagnosis import Cause
 from fanout.model.fault import Fault, FaultKind
 from fanout.model.nearest import did_you_mean
 from fanout.model.trust_match import Mismatch, TrustLink, TrustRequest, grants, match, role_of
+from fanout.tools.doctor.suggestions import ADD_TO_TRUST, Suggestion, letting_in
 
 EVERYTHING_SAID = (
     "the role {role} does not exist in the account, or under another path",
@@ -40,31 +43,39 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspector:
-    """Asks further. `own` lends the source credentials, `reader` those of --inspect-role in the account (or why not)."""
+    """Asks further. `own` lends the source credentials, where there are any; `task` is the one that would be run."""
 
     ask: Inquiries
-    own: Lender
+    own: Lender | None
     organization_id: str
+    task: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     async def cause(self, denied: Denied, reader: Lender | None, not_read: str) -> Cause:
-        """Why it was denied, as far as can be known; `not_read` says why the role itself could not be looked at."""
-        if cause := _said(denied):
+        """Why it was denied, as far as can be known.
+
+        `reader` lends the credentials of --inspect-role in the account; `not_read` says why they could not be had.
+        """
+        if cause := _said(denied) or await self._closed(denied.entry.account_id):
             return cause
-        state = await self.ask.account_state(self.own, denied.entry.account_id)
-        if isinstance(state.found, str) and state.found != "ACTIVE":
-            return Cause(
-                link="account_state",
-                known=f"the account is {state.found}: nobody can enter it",
-                fix="leave it out with --exclude, or reopen it",
-                side="organization",
-            )
         may = await self._may(denied)
         if may.found in ("implicitDeny", "explicitDeny"):
             return caller_lacks(denied, explicit=may.found == "explicitDeny")
         if reader is not None:
             return await self._inspected(denied, reader, may)
         return _unread(denied, may, not_read)
+
+    async def _closed(self, account_id: str) -> Cause | None:
+        """The cause where the account is suspended or closed, as far as the organization tells."""
+        state = await self.ask.account_state(self.own, account_id) if self.own is not None else Answer()
+        if not isinstance(state.found, str) or state.found == "ACTIVE":
+            return None
+        return Cause(
+            link="account_state",
+            known=f"the account is {state.found}: nobody can enter it",
+            fix="leave it out with --exclude, or reopen it",
+            side="organization",
+        )
 
     async def _may(self, denied: Denied) -> Answer:
         principal = role_of(denied.caller)
@@ -97,9 +108,18 @@ class Inspector:
         return Cause(
             link="role",
             known=f"account {denied.entry.account_id} has no role {name}" + (f"; {near}" if near else ""),
-            fix="create it: `fanout role template` writes it, and the task ensure-role puts it into many accounts",
+            fix=f"create it: {self._template(denied)}, and the task ensure-role puts it into many accounts",
             side="account",
         )
+
+    def _template(self, denied: Denied) -> str:
+        """The command that writes the role, and what it does; which task it is for has to be known."""
+        if self.task is None:
+            return "`fanout role template --help` says how to write it"
+        path, _, name = denied.entry.role_arn.partition(":role/")[2].rpartition("/")
+        options = [f"--name {name}", *([f"--path /{path}/"] if path else []), f"--task {quote(self.task)}"]
+        options += [f"--trust {role_of(denied.caller)}", *(["--external-id ID"] if denied.entry.external_id else [])]
+        return f"`fanout role template {' '.join(options)}` writes it"
 
 
 def _said(denied: Denied) -> Cause | None:
@@ -112,6 +132,8 @@ def _said(denied: Denied) -> Cause | None:
             fix="change that policy, or leave the account out; fanout evaluates no service control policies",
             side="organization",
         )
+    if "no session policy allows" in text or "explicit deny in a session policy" in text:
+        return _held_by_session(denied, explicit="explicit deny" in text)
     if "no identity-based policy allows" in text:
         return caller_lacks(denied, explicit=False)
     for action, link in (("sts:tagsession", "session_tags"), ("sts:setsourceidentity", "source_identity")):
@@ -122,17 +144,35 @@ def _said(denied: Denied) -> Cause | None:
     return None
 
 
+def _held_by_session(denied: Denied, *, explicit: bool) -> Cause:
+    """Whoever signed has a session policy of its own: not fanout's, which goes with the session that was refused."""
+    named = re.search(r"perform: ([\w-]+:\w+)", denied.fault.message)
+    action = named.group(1) if named else "sts:AssumeRole"
+    resource = denied.entry.role_arn
+    who = f"{denied.caller}, which signed the call,"
+    mend = "does not deny it" if explicit else f"allows {action}"
+    return Cause(
+        link="session_policy",
+        known=f"the session policy of {who} {'denies' if explicit else 'does not allow'} {action} on {resource}",
+        fix=f"whoever makes that session gives it a session policy that {mend}, or none; the policies of {role_of(denied.caller)} "
+        "do not help, and neither does --no-scope",
+        side="caller",
+        statement=None if explicit else {"Effect": "Allow", "Action": action, "Resource": resource},
+    )
+
+
 def _not_carried(denied: Denied, link: str) -> Cause:
     """The session carries tags or a source identity, of its own or inherited, and somebody does not take them."""
     action = {"session_tags": "sts:TagSession", "source_identity": "sts:SetSourceIdentity"}[link]
     own = denied.entry.tags if link == "session_tags" else denied.entry.source_identity
-    whose = "that were given" if own else "that the caller's own session carries on"
-    what = "session tags" if link == "session_tags" else "the source identity"
+    given = "that were given" if link == "session_tags" else "that was given"
+    whose = given if own else "that the caller's own session carries on"
+    what = "session tags" if link == "session_tags" else "a source identity"
     return Cause(
         link=link,
-        known=f"{action} was denied, which {what} {whose} need: {denied.fault.message}",
+        known=f"{action} was denied, which it takes to pass on {what} {whose}: {denied.fault.message}",
         doubts=("across accounts the caller's own policies must allow it, too",),
-        fix="add the statement to the role's trust policy",
+        fix=ADD_TO_TRUST,
         side="account",
         statement=_allow(denied, action),
     )
@@ -167,7 +207,7 @@ def trust_cause(denied: Denied, facts: RoleFacts, organization_id: str, may: Ans
     found = match(facts.trust, request)
     certain = [each for each in found if each.certain]
     if certain or len(found) == 1:
-        return _of_mismatch((certain or list(found))[0], denied, found)
+        return _of_mismatch((certain or list(found))[0], denied, found, facts.trust)
     if found:
         return Cause(
             link=found[0].link.value,
@@ -210,28 +250,36 @@ def _nothing_in_the_way(denied: Denied, facts: RoleFacts, may: Answer) -> Cause:
     )
 
 
-def _of_mismatch(mismatch: Mismatch, denied: Denied, found: Sequence[Mismatch]) -> Cause:
-    link = mismatch.link
-    known = mismatch.what
+def _of_mismatch(mismatch: Mismatch, denied: Denied, found: Sequence[Mismatch], trust: Mapping[str, Any]) -> Cause:
     doubts = tuple(each.what for each in found if each is not mismatch)
-    fix, side, statement = _mending(mismatch, denied)
     if not mismatch.certain:
         doubts = ("only AWS sees what this condition looks at; everything else in the trust policy holds", *doubts)
-    return Cause(link=link.value, known=known, doubts=doubts, fix=fix, side=side, statement=statement)
+    cause = Cause(link=mismatch.link.value, known=mismatch.what, doubts=doubts, side="account")
+    if mismatch.link is TrustLink.PRINCIPAL and not mismatch.condition:
+        with_id = denied.entry.external_id is not None
+        return _suggested(cause, letting_in(trust, role_of(denied.caller), with_external_id=with_id))
+    if mismatch.link in _ACTIONS and not mismatch.condition:
+        return _suggested(cause, Suggestion(fix=ADD_TO_TRUST, statement=_allow(denied, _ACTIONS[mismatch.link])))
+    fix, side = _mending(mismatch, denied)
+    return replace(cause, fix=fix, side=side)
 
 
-_STATEMENTS = {
-    TrustLink.PRINCIPAL: "sts:AssumeRole",
-    TrustLink.DENY: "sts:AssumeRole",
+def _suggested(cause: Cause, suggestion: Suggestion) -> Cause:
+    return replace(cause, fix=suggestion.fix, statement=suggestion.statement, replaces=suggestion.replaces)
+
+
+_ACTIONS = {
     TrustLink.SESSION_TAGS: "sts:TagSession",
     TrustLink.SOURCE_IDENTITY: "sts:SetSourceIdentity",
 }
-"""What the trust policy has to give, by link."""
+"""What the trust policy has to allow beside sts:AssumeRole, by link."""
 
 _NEVER_MFA = (
     "a role's session never carries MFA, so that beyond the first role this condition cannot be met: put it on the first "
     "role, and take it off this one"
 )
+
+_TOO_OLD = "show a new code, with --mfa-code or when you are asked: with --cache, too, a code that is typed begins a new session"
 
 _FIXES = {
     TrustLink.MFA: ("give --mfa-serial and a code, or mfa_serial in the profile", "caller"),
@@ -242,30 +290,26 @@ _FIXES = {
 }
 
 
-def _mending(mismatch: Mismatch, denied: Denied) -> tuple[str, str, Mapping[str, Any] | None]:
-    """What mends a mismatch, on which side, and the statement to add."""
+def _mending(mismatch: Mismatch, denied: Denied) -> tuple[str, str]:
+    """What mends a mismatch that no statement mends, and on which side."""
     link = mismatch.link
-    if link in _STATEMENTS and not mismatch.condition:
-        return "add the statement to the role's trust policy", "account", _allow(denied, _STATEMENTS[link])
+    if link is TrustLink.DENY:
+        else_ = ", or call so that its condition does not hold" if mismatch.condition else ""
+        fix = f"take {mismatch.place} out of the role's trust policy, or except {role_of(denied.caller)} from it{else_}"
+        return fix, "account"
     if link is TrustLink.EXTERNAL_ID:
         given = "another" if denied.entry.external_id else "the"
-        return (
-            f"give {given} external id: --external-id, external-id=… of a hop, or external_id in the accounts file",
-            "caller",
-            None,
-        )
+        fix = f"give {given} external id: --external-id, external-id=… of a hop, or external_id in the accounts file"
+        return fix, "caller"
     if link is TrustLink.MFA and denied.chained:
-        return _NEVER_MFA, "account", None
-    fix, side = _FIXES.get(link, ("change the condition, or what it looks at", "account"))
-    return fix, side, None
+        return _NEVER_MFA, "account"
+    if link is TrustLink.MFA and denied.mfa:
+        return _TOO_OLD, "caller"
+    return _FIXES.get(link, ("change the condition, or what it looks at", "account"))
 
 
 def _allow(denied: Denied, action: str) -> Mapping[str, Any]:
-    statement = {"Effect": "Allow", "Principal": {"AWS": role_of(denied.caller)}, "Action": action}
-    if action != "sts:AssumeRole" or not denied.entry.external_id:
-        return statement
-    # without it the statement would let the caller in without the id; the id itself is shown nowhere
-    return {**statement, "Condition": {"StringEquals": {"sts:ExternalId": "<the external id>"}}}
+    return {"Effect": "Allow", "Principal": {"AWS": role_of(denied.caller)}, "Action": action}
 
 
 def _unread(denied: Denied, may: Answer, not_read: str) -> Cause:

@@ -12,7 +12,7 @@ from fanout.app.world import World, open_world, single_errors
 from fanout.aws.accounts import select_accounts
 from fanout.aws.assume import RoleEntry
 from fanout.aws.clock import SKEW_REFUSED, says_skew
-from fanout.aws.entrance import access_fault
+from fanout.aws.entrance import DENIALS, access_fault
 from fanout.aws.faults import CallFailed
 from fanout.aws.inquiries import Inquiries
 from fanout.aws.lease import Lease, Lender, OnSecrets, keep_no_secrets
@@ -22,12 +22,12 @@ from fanout.aws.ways import Link, role_arn
 from fanout.model.account import Account
 from fanout.model.diagnosis import Cause, Finding
 from fanout.model.errors import AccessError
-from fanout.model.fault import Fault, FaultKind
+from fanout.model.fault import Fault
 from fanout.model.policy import session_policy
 from fanout.model.scope import Scope
 from fanout.model.settings import Settings
 from fanout.tools.doctor.denials import Denied, Inspector
-from fanout.tools.doctor.healing import cause_of, region_cause
+from fanout.tools.doctor.healing import cause_of, is_named, region_cause
 
 INSPECTION = ("iam:GetRole", "iam:ListRoles")
 """All that the session of --inspect-role may do."""
@@ -56,28 +56,33 @@ async def examine(
     scope: Scope,
     inspect_role: str | None = None,
     on_secrets: OnSecrets = keep_no_secrets,
+    task: str | None = None,
 ) -> Report:
     """Walk the way into every selected account; `scope` is what a run's sessions may do, `inspect_role` reads IAM there.
 
+    `task` is the task that would be run, where one was named.
+
     :raises FanoutError: if the selection is wrong. What is wrong with access is a finding.
     """
+    at = "source"
     try:
         with single_errors():
             async with open_world(settings, None, on_secrets, "doctor") as world:
-                return await _examine(world, streams, scope, inspect_role)
+                at = "organization"
+                return await _examine(world, streams, scope, inspect_role, task)
     except AccessError as error:
-        return Report(findings=[_of_source(error)], no_source=True)
+        return Report(findings=[_before_accounts(error, at)], no_source=True)
     raise AssertionError("unreachable")
 
 
-def _of_source(error: AccessError) -> Finding:
-    """What is wrong before any account: with the source credentials, or with the list of the organization."""
-    link = error.link or "organization"
+def _before_accounts(error: AccessError, at: str) -> Finding:
+    """What is wrong before any account: `at` the source credentials or a login, or `at` the list of the organization."""
+    link = error.link or at
     side = "organization" if link == "organization" else "caller"
     return Finding(account_id="", status="broken", link=link, known=error.message, fix=error.hint, side=side)
 
 
-async def _examine(world: World, streams: Streams, scope: Scope, inspect_role: str | None) -> Report:
+async def _examine(world: World, streams: Streams, scope: Scope, inspect_role: str | None, task: str | None) -> Report:
     selection = await select_accounts(world.settings.selection, world.source(streams, changes=False))
     regions = select_regions(world) if world.settings.selection.regions else None
     own = select_own_regions(world, selection.accounts) if regions else {}
@@ -88,16 +93,21 @@ async def _examine(world: World, streams: Streams, scope: Scope, inspect_role: s
         slot=world.patient,
         timeout=world.settings.execution.call_timeout,
     )
-    organization_id = selection.organization_id or str((await ask.organization_id(world.ways.start)).found or "")
+    own_lender = world.ways.start if world.ways.caller.account_id else None
+    organization_id = selection.organization_id
+    if not organization_id and own_lender is not None:
+        organization_id = str((await ask.organization_id(own_lender)).found or "")
     doctor = Doctor(
         world=world,
         scope=scope,
         ask=ask,
-        inspector=Inspector(ask=ask, own=world.ways.start, organization_id=organization_id),
+        inspector=Inspector(ask=ask, own=own_lender, organization_id=organization_id or "", task=task),
         inspect_role=inspect_role,
     )
-    notes = [*selection.notes, *await doctor.source_notes()]
-    await doctor.walk_chain()
+    notes = [*selection.notes, *doctor.login_notes()]
+    if own_lender is not None:
+        notes += await doctor.source_notes()
+        await doctor.walk_chain()
     found: dict[str, Finding] = {}
 
     async def look(account: Account) -> None:
@@ -105,7 +115,9 @@ async def _examine(world: World, streams: Streams, scope: Scope, inspect_role: s
 
     await for_each(selection.accounts, world.settings.execution.concurrency, look)
     skipped = [_skipped(account, reason) for account, reason in selection.skipped]
-    return Report(findings=[*(found[account.id] for account in selection.accounts), *skipped], notes=notes)
+    return Report(
+        findings=[*(found[account.id] for account in selection.accounts), *skipped], notes=tuple(dict.fromkeys(notes))
+    )
 
 
 def _skipped(account: Account, reason: str) -> Finding:
@@ -131,6 +143,19 @@ class Doctor:
     inspect_role: str | None
     _broken_hop: tuple[Link, Cause] | None = None
     _identities: dict[str, str] = field(default_factory=dict)
+
+    def login_notes(self) -> list[str]:
+        """What stands in the place of source credentials: the login to IAM Identity Center, or named profiles."""
+        ways, sso = self.world.ways, self.world.settings.access.sso
+        if ways.portal is not None:
+            session = (sso or "").partition(":")[0]
+            what = (
+                f"login: the sso-session {session} of IAM Identity Center, which gives the credentials of every account"
+            )
+            return [what, *ways.portal.notes]
+        if not ways.caller.account_id:
+            return ["there are no source credentials: every account is entered with those of its own profile"]
+        return []
 
     async def source_notes(self) -> list[str]:
         """What is known of the source credentials: whose they are, how long they last, and the clock."""
@@ -180,7 +205,7 @@ class Doctor:
         return None
 
     async def _cause(self, link: Link, before: Sequence[Link], fault: Fault) -> Cause:
-        if link.entry is None or not before or fault.kind not in (FaultKind.DENIED, FaultKind.DENIED_BY_SCP):
+        if link.entry is None or not before or is_named(fault) or fault.kind not in DENIALS:
             return cause_of(fault, link.entry)
         caller = before[-1]
         denied = Denied(
@@ -257,6 +282,7 @@ def _finding(account: Account, links: Sequence[Link], cause: Cause, subject: str
         fix=cause.fix,
         side=cause.side,
         statement=cause.statement,
+        replaces=cause.replaces,
         way=tuple(link.explain() for link in links),
     )
 

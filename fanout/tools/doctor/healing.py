@@ -23,31 +23,68 @@ _LINK_OF_KIND = {
     _K.REGION_OFF: "region",
 }
 _LINK_OF_CODE = {
+    # these come from AWS
     "PackedPolicyTooLarge": "session_policy",
     "MalformedPolicyDocument": "session_policy",
     "RegionDisabledException": "sts_region",
+    "IncompleteSignature": "source",
+    "InvalidSignatureException": "source",
+    "MissingAuthenticationToken": "source",
+    "MissingAuthenticationTokenException": "source",
     "SignatureDoesNotMatch": "source",
     "RequestTimeTooSkewed": "clock",
+    # the access portal of IAM Identity Center
+    "ForbiddenException": "permission_set",
+    "ResourceNotFoundException": "permission_set",
+    # and these are fanout's own
+    "NotAssigned": "permission_set",
+    "NoPermissionSet": "permission_set",
+    "SeveralPermissionSets": "permission_set",
     "ProfileUnusable": "profile",
     "NoMfaCode": "mfa",
     "NoCredentials": "source",
 }
-_SIDES = {"duration": "account", "account_state": "organization", "region": "account", "sts_region": "account"}
+_SIDES = {
+    "duration": "account",
+    "account_state": "organization",
+    "permission_set": "organization",
+    "region": "account",
+    "sts_region": "account",
+}
+_FIXES = {"session_policy": "look at --session-policy: a managed policy has to be there in every account"}
+"""What mends it where the fault has no hint."""
+
+_OF_CLOCK = ("signature expired", "signature not yet current")
+"""How STS says in a SignatureDoesNotMatch that the clocks differ."""
+
+
+def is_named(fault: Fault) -> bool:
+    """Whether a fault's code alone says which link is broken, whatever its kind is."""
+    return fault.code in _LINK_OF_CODE
 
 
 def cause_of(fault: Fault, entry: RoleEntry | None) -> Cause:
     """The broken link that a fault names by itself."""
     link = _link(fault, entry)
-    return Cause(link=link, known=f"{fault.code}: {fault.message}", fix=fault.hint, side=_SIDES.get(link, "caller"))
+    return Cause(
+        link=link,
+        known=f"{fault.code}: {fault.message}",
+        fix=fault.hint or _FIXES.get(link, ""),
+        side=_SIDES.get(link, "caller"),
+    )
 
 
 def _link(fault: Fault, entry: RoleEntry | None) -> str:
     if exceeds(fault):
         return "duration"
+    if fault.code == "SignatureDoesNotMatch" and any(words in fault.message.lower() for words in _OF_CLOCK):
+        return "clock"
     if fault.code in _LINK_OF_CODE:
         return _LINK_OF_CODE[fault.code]
     if fault.kind in _LINK_OF_KIND:
         return _LINK_OF_KIND[fault.kind]
+    if entry is not None and entry.policy_arn is not None and entry.policy_arn in fault.message:
+        return "session_policy"
     text = fault.message.lower()
     if "mfa" in text or "multifactor" in text:
         return "mfa"

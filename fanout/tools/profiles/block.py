@@ -46,10 +46,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What happened to a file, or would: a diff without secrets, empty where nothing changes."""
+    """What happened to a file, or would: a diff without secrets, empty where nothing changes.
+
+    `refusal` is, after a dry run, why the real one would leave the file alone.
+    """
 
     target: Target
     diff: str
+    refusal: UsageError | None = None
 
 
 def standing(target: Target) -> Standing:
@@ -75,11 +79,17 @@ def refuse_edited(now: Standing) -> None:
 
     :raises UsageError: if somebody did.
     """
+    refusal = _refusal(now)
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(now: Standing) -> UsageError | None:
     block, target = now.block, now.target
     if block is None or not block.edited:
-        return
+        return None
     shown = _edits(target, block)
-    raise UsageError(
+    return UsageError(
         f"the block {block.name} of {target.shown}, line {block.line}, is not as fanout wrote it:\n{shown}".rstrip(),
         "--force gives those edits up; profiles of your own belong outside of the block",
     )
@@ -133,7 +143,8 @@ def _applied(
 ) -> Change:
     if dry_run:
         now = standing(target)
-        return Change(target=target, diff=diff(now.data, changed(now), target.shown))
+        refusal = None if force else _refusal(now)
+        return Change(target=target, diff=diff(now.data, changed(now), target.shown), refusal=refusal)
     with locked(target.path) as file:
         now = standing(target)
         if not force:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 import io
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fanout.aws.config_files import MistakeError, parse_config
 from fanout.model.errors import UsageError
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
@@ -46,21 +46,19 @@ def header_of(profile: str, *, bare: bool) -> str:
 
 
 def read_sections(data: bytes, path: str, *, bare: bool) -> Sections:
-    """Read a file as the AWS CLI does, with the parser that it uses; `path` names it in messages.
+    """Read a file as the AWS CLI does; `path` names it in messages.
 
     :raises UsageError: with line and column, if the AWS CLI could not read it. No value is in the message.
     """
-    text = _decoded(data, path)
-    parser = configparser.RawConfigParser()
     try:
-        parser.read_file(io.StringIO(text, newline=None))
-    except configparser.Error as error:
-        raise _unreadable(path, text, *_place(error)) from None
-    options = {name: {key: parser.get(name, key) for key in parser.options(name)} for name in parser.sections()}
-    for each in options.values():
-        for key, value in each.items():
-            _check_nested(path, text, key, value)
-    return Sections(options=options, lines=_header_lines(text), bare=bare)
+        options = parse_config(data, path)
+    except MistakeError as error:
+        wrong = error.mistake
+        raise UsageError(
+            f"{path} cannot be read, line {wrong.line}, column {wrong.column}: {wrong.reason}",
+            "the AWS CLI cannot read it either; mend it, and nothing was changed",
+        ) from None
+    return Sections(options=options, lines=_header_lines(data.decode("utf-8")), bare=bare)
 
 
 def _after(kind: str, header: str) -> str | None:
@@ -72,55 +70,6 @@ def _after(kind: str, header: str) -> str | None:
     except ValueError:
         return None
     return parts[1] if len(parts) == 2 else None
-
-
-def _decoded(data: bytes, path: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line = before.count(b"\n") + 1
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        raise _broken(path, line, column, "it is not UTF-8") from None
-
-
-def _place(error: configparser.Error) -> tuple[int, str]:
-    """The line of a mistake and what it is, without what stands there: it may be a secret."""
-    if isinstance(error, configparser.DuplicateSectionError):
-        return error.lineno or 1, f"the section [{error.section}] stands there a second time"
-    if isinstance(error, configparser.DuplicateOptionError):
-        return error.lineno or 1, f"{error.option} stands in [{error.section}] a second time"
-    if isinstance(error, configparser.MissingSectionHeaderError):
-        return error.lineno, "the line belongs to no section"
-    if isinstance(error, configparser.ParsingError) and error.errors:
-        return error.errors[0][0], "this is neither a section, nor a key with a value"
-    return 1, type(error).__name__
-
-
-def _unreadable(path: str, text: str, line: int, reason: str) -> UsageError:
-    lines = io.StringIO(text, newline=None).read().split("\n")
-    there = lines[line - 1] if line <= len(lines) else ""
-    if line == 1 and there.startswith("\ufeff"):
-        return _broken(path, 1, 1, "it begins with a byte order mark, which the AWS CLI does not take")
-    return _broken(path, line, len(there) - len(there.lstrip()) + 1, reason)
-
-
-def _broken(path: str, line: int, column: int, reason: str) -> UsageError:
-    return UsageError(
-        f"{path} cannot be read, line {line}, column {column}: {reason}",
-        "the AWS CLI cannot read it either; mend it, and nothing was changed",
-    )
-
-
-def _check_nested(path: str, text: str, key: str, value: str) -> None:
-    """An option that begins with an empty value holds options of its own."""
-    if not value.startswith("\n"):
-        return
-    for inner in filter(None, (each.strip() for each in value.splitlines())):
-        if "=" not in inner:
-            lines = io.StringIO(text, newline=None).read().split("\n")
-            line = next((number for number, each in enumerate(lines, start=1) if each.strip() == inner), 1)
-            raise _unreadable(path, text, line, f"this line of {key} is no key with a value")
 
 
 def _header_lines(text: str) -> dict[str, int]:

@@ -23,12 +23,17 @@ _PREFACE = "# Written by `fanout profiles write`, and replaced whole by the next
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One profile: its name, its keys in order, and the account that it leads to."""
+    """One profile: its name, its keys in order, and the account that it leads to.
+
+    `role_arn` and `source` are where temporary keys come from, which their own keys do not say.
+    """
 
     name: str
     keys: Mapping[str, str] = field(repr=False)
     account_id: str
     account_name: str = ""
+    role_arn: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +72,23 @@ def start_of(chosen: Chosen, access: AccessSettings, asked: str | None, existing
 
     :raises UsageError: if that profile does not exist outside of the block, or there is no way to name the place.
     """
-    if asked is None and access.profile is None and chosen.method in _SOURCES:
+    if asked is None and _in_place(chosen, access):
         return Start(key="credential_source", value=_SOURCES[chosen.method], mfa_serial=access.mfa_serial)
     name = asked or access.profile or chosen.profile
     check_exists(name, existing)
     return Start(key="source_profile", value=name, mfa_serial=access.mfa_serial)
+
+
+def source_of(chosen: Chosen, access: AccessSettings) -> str:
+    """Where the source credentials come from: a portal's session, a place that has no profile, or a profile."""
+    if access.sso is not None:
+        return access.sso.partition(":")[0]
+    return _SOURCES[chosen.method] if _in_place(chosen, access) else access.profile or chosen.profile
+
+
+def _in_place(chosen: Chosen, access: AccessSettings) -> bool:
+    """Whether the source credentials come from a place that needs no profile."""
+    return access.profile is None and chosen.method in _SOURCES
 
 
 def check_exists(name: str, existing: Iterable[str]) -> None:
@@ -120,14 +137,21 @@ def portal_profile(name: str, way: Way, session: str, region: str | None) -> Pro
     return Profile(name=name, keys=keys, account_id=way.account.id, account_name=way.account.name)
 
 
-def key_profile(name: str, way: Way, keys: Keys | None, region: str | None) -> Profile:
-    """The temporary keys of one account; without `keys`, what a dry run shows in their place."""
+def key_profile(name: str, way: Way, keys: Keys | None, region: str | None, source: str = "") -> Profile:
+    """The temporary keys of one account, got by `source`; without `keys`, what a dry run shows in their place."""
     unknown = Keys(access_key="***", secret_key="***", token="***")  # noqa: S106  # nobody's
     held = keys or unknown
     options = {"aws_access_key_id": held.access_key, "aws_secret_access_key": held.secret_key}
     options |= {"aws_session_token": held.token} if held.token else {}
     options |= {"x_security_token_expires": expires_text(held)} if held.expiration else {}
-    return Profile(name=name, keys=options | _region(region), account_id=way.account.id, account_name=way.account.name)
+    return Profile(
+        name=name,
+        keys=options | _region(region),
+        account_id=way.account.id,
+        account_name=way.account.name,
+        role_arn=way.role_arn,
+        source=source,
+    )
 
 
 def expires_text(keys: Keys) -> str:
@@ -149,11 +173,16 @@ def row_of(profile: Profile) -> dict[str, str | None]:
         "profile": profile.name,
         "account_id": profile.account_id,
         "account_name": profile.account_name,
-        "role_arn": keys.get("role_arn"),
-        "source": keys.get("source_profile") or keys.get("credential_source") or keys.get("sso_session"),
+        "role_arn": keys.get("role_arn") or profile.role_arn or None,
+        "source": _source(profile),
         "region": keys.get("region"),
         "expires": keys.get("x_security_token_expires"),
     }
+
+
+def _source(profile: Profile) -> str | None:
+    named = (profile.keys.get(key) for key in ("source_profile", "credential_source", "sso_session"))
+    return next(filter(None, named), profile.source or None)
 
 
 def _role_keys(

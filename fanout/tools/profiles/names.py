@@ -14,6 +14,7 @@ from fanout.model.nearest import did_you_mean
 DEFAULT_TEMPLATE = "{account_name}-{role}"
 TOKENS = ("account_id", "account_name", "role", "ou", "partition")
 
+_KEPT = "default"  # every tool that is told no profile works in it
 _TOKEN = re.compile(r"\{([^{}]*)\}")
 _UNFIT = re.compile(r"[^A-Za-z0-9_.+@-]+")
 _FITS = "letters, digits and any of _.+@- (what every AWS tool takes), and begins with a letter or digit"
@@ -42,17 +43,20 @@ def clean(text: str) -> str:
 
 
 def name_profiles(template: str, ways: Sequence[Way], partition: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """A name for each account, by its id, and lines on those that got their id behind it to stay apart.
+    """A name for each account, by its id, and lines on those that got their id behind it.
+
+    They got it to stay apart, or as `default` would be another thing.
 
     :raises UsageError: if a name cannot be, or stays the same for two accounts.
     """
     first = {way.account.id: _filled(template, way, partition) for way in ways}
     often = Counter(first.values())
-    names = {each: f"{name}-{each}" if often[name] > 1 else name for each, name in first.items()}
+    kept = [each for each, name in first.items() if name == _KEPT and often[name] == 1 and _TOKEN.search(template)]
+    names = {each: f"{name}-{each}" if often[name] > 1 or each in kept else name for each, name in first.items()}
     _check(names)
     alike = sorted(name for name, count in often.items() if count > 1)
     notes = tuple(f"{often[name]} accounts would be {name}: their ids stand behind it" for name in alike)
-    return names, notes
+    return names, (*notes, *(f"account {each} would be {_KEPT}: its id stands behind it" for each in kept))
 
 
 def _filled(template: str, way: Way, partition: str) -> str:
@@ -81,8 +85,9 @@ def _check(names: Mapping[str, str]) -> None:
     for account_id, name in names.items():
         if often[name] > 1:
             raise UsageError(f"--name: two accounts would be {name}", "put {account_id} into it")
-        if name == "default" or not re.match(r"[A-Za-z0-9]", name):
+        if name == _KEPT or not re.match(r"[A-Za-z0-9]", name):
             raise UsageError(
                 f"--name: account {account_id} would be {name!r}, and fanout writes no profile of that name",
-                "every tool that is told no profile would work in it" if name == "default" else f"it is of {_FITS}",
+                f"{'every tool that is told no profile would work in it' if name == _KEPT else f'it is of {_FITS}'}; "
+                f"take another template, or leave the account out with -x {account_id}",
             )

@@ -23,6 +23,7 @@ from fanout.tools.profiles.entries import (
     portal_profile,
     role_profile,
     row_of,
+    source_of,
     start_of,
 )
 from fanout.tools.profiles.fence import BLOCK_NAME
@@ -54,7 +55,6 @@ class Written:
     notes: Sequence[str]
     warning: str
     denied: Mapping[str, Fault]
-    edited: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,6 @@ async def write_profiles(
         notes=(*chosen.notes, *_left_out(chosen), *notes, *_privacy(made, opened=opened)),
         warning=_shadowed(files, profiles),
         denied=denied,
-        edited=files.own.block is not None and files.own.block.edited,
     )
 
 
@@ -188,7 +187,8 @@ def _profiles(
     access, region = settings.access, request.region
     if request.static:
         let_in = [way for way in chosen.ways if keys is None or way.account.id in keys]
-        return [key_profile(names[way.account.id], way, (keys or {}).get(way.account.id), region) for way in let_in]
+        source, held = source_of(chosen, access), keys or {}
+        return [key_profile(names[way.account.id], way, held.get(way.account.id), region, source) for way in let_in]
     if access.sso is not None:
         session = _sso_session(access.sso, files)
         return [portal_profile(names[way.account.id], way, session, region) for way in chosen.ways]

@@ -9,12 +9,18 @@ from typing import Any
 from fanout.model.trust import Document
 from fanout.tools.roles.reading import Blueprint
 from fanout.tools.roles.references import Parameter, Reference, parts, rewritten
-from fanout.tools.roles.templates import EXTERNAL_ID, parametrized, purpose
+from fanout.tools.roles.templates import EXTERNAL_ID, Callers, parametrized, purpose
 
 _PSEUDO = {"account_id": "AWS::AccountId", "partition": "AWS::Partition"}
-_HUB = Parameter(
-    name="hub_role_name", description="Name of the role that fanout runs as.", pattern=r"^[\w+=,.@-]{1,64}$"
-)
+_NAMES = r"^$|^[\w+=,.@-]{1,64}( [\w+=,.@-]{1,64})*$"  # names may have commas, and never have spaces
+_WHOM = {
+    kind: Parameter(
+        name=f"hub_{kind}_names",
+        description=f"Names of the {kind}s that fanout runs as, separated by spaces. Empty: none.",
+        pattern=_NAMES,
+    )
+    for kind in ("role", "user")
+}
 _POLICY = Parameter(name="policy_name", description="Name of the policy.", pattern=r"^[\w+=,.@-]{1,128}$")
 _HAS_EXTERNAL_ID = "HasExternalId"
 
@@ -37,15 +43,21 @@ def role_template(blueprint: Blueprint) -> Document:
     return template
 
 
-def caller_template(name: str, document: Document, hub: str | None) -> Document:
-    """The template of the caller's policy, attached to the role that fanout runs as: `hub`, where it is known."""
-    parameters = (replace(_POLICY, default=name), replace(_HUB, default=hub))
-    template = _template("Lets the role that fanout runs as enter its roles in other accounts.", parameters)
-    properties = {
-        "ManagedPolicyName": {"Ref": "PolicyName"},
-        "PolicyDocument": _resolved(document),
-        "Roles": [{"Ref": "HubRoleName"}],
-    }
+def caller_template(name: str, document: Document, callers: Callers) -> Document:
+    """The template of the caller's policy, attached to the roles and users that fanout runs as, as far as they are known."""
+    known = {"role": callers.roles, "user": callers.users}
+    hubs = [replace(each, default=" ".join(known[kind])) for kind, each in _WHOM.items()]
+    what = "Lets the role or user that fanout runs as enter its roles in other accounts."
+    template = _template(what, (replace(_POLICY, default=name), *hubs))
+    given = [{"Fn::Not": [{"Fn::Equals": [{"Ref": each.camel}, ""]}]} for each in hubs]
+    # A policy that is attached to nobody would be no mistake to CloudFormation.
+    need = {"Assert": {"Fn::Or": given}, "AssertDescription": "Give HubRoleNames, HubUserNames or both."}
+    template["Rules"] = {"AttachedToSomebody": {"Assertions": [need]}}
+    template["Conditions"] = {f"Has{each.camel}": test for each, test in zip(hubs, given, strict=True)}
+    properties: Document = {"ManagedPolicyName": {"Ref": "PolicyName"}, "PolicyDocument": _resolved(document)}
+    for place, each in zip(("Roles", "Users"), hubs, strict=True):
+        split = {"Fn::Split": [" ", {"Ref": each.camel}]}
+        properties[place] = {"Fn::If": [f"Has{each.camel}", split, {"Ref": "AWS::NoValue"}]}
     template["Resources"] = {"Policy": {"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}}
     template["Outputs"] = {"PolicyArn": {"Description": "The policy's ARN.", "Value": {"Ref": "Policy"}}}
     return template
@@ -84,8 +96,8 @@ def _resolved(value: Any) -> Any:
 def _text(text: str) -> Any:
     """A text as it is, a Ref where it is one reference and no more, else Fn::Sub."""
     pieces = list(parts(text))
-    if all(isinstance(each, str) for each in pieces):
-        return text
+    if not any(isinstance(each, Reference) for each in pieces):
+        return "".join(map(str, pieces))
     if len(pieces) == 1 and isinstance(pieces[0], Reference):
         return {"Ref": _name(pieces[0])}
     joined = (each.replace("${", "${!") if isinstance(each, str) else f"${{{_name(each)}}}" for each in pieces)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fanout.model.checks import check_account_id, check_external_id, check_organization_id
-from fanout.model.dependents import by_hand
+from fanout.model.dependents import by_hand, dependent_actions, not_added
 from fanout.model.errors import UsageError
 from fanout.model.policy import FANOUT_ACTIONS
 from fanout.model.trust import (
@@ -126,6 +126,15 @@ def task_permissions(tasks: Sequence[Task], extra: Sequence[Document] = ()) -> D
     return {**document, "Statement": together}
 
 
+def unasked(tasks: Sequence[Task], allow: Sequence[str]) -> list[str]:
+    """What nobody adds to the permissions of tasks and --allow, though AWS may ask for it: a line for each."""
+    declared = [action for task in tasks for action in task.actions or ()]
+    typed = [action for statement in statements.allowed(allow) for action in statement["Action"]]
+    left = not_added(typed, [*declared, *dependent_actions(declared)])
+    hint = "--allow gives what it says and no more: allow those as well, if they are needed"
+    return [*by_hand([*declared, *typed]), *([f"{left}; {hint}"] if left else [])]
+
+
 def read(ask: RoleAsk, load: Callable[[str], Task], now: datetime) -> Blueprint:
     """The blueprint of what was asked for.
 
@@ -144,7 +153,7 @@ def read(ask: RoleAsk, load: Callable[[str], Task], now: datetime) -> Blueprint:
         tasks=reader.tasks,
         parameters=parameters,
         generated=generated,
-        warnings=tuple(_warnings(role, reader.tasks, now)),
+        warnings=(*_warnings(role, now), *unasked(reader.tasks, ask.allow)),
     )
 
 
@@ -315,7 +324,7 @@ def _check_use(role: RoleSpec, parameters: Sequence[Parameter]) -> None:
             )
 
 
-def _warnings(role: RoleSpec, tasks: Sequence[Task], now: datetime) -> list[str]:
+def _warnings(role: RoleSpec, now: datetime) -> list[str]:
     found = []
     for arn in role.trust.principals:
         account = whole_account(arn)
@@ -335,5 +344,4 @@ def _warnings(role: RoleSpec, tasks: Sequence[Task], now: datetime) -> list[str]
         )
     if len(role.managed) > MANAGED_BY_DEFAULT:
         found.append(f"more than {MANAGED_BY_DEFAULT} managed policies on a role need a raised quota")
-    found += by_hand([action for task in tasks for action in task.actions or ()])
     return found

@@ -13,7 +13,8 @@ from fanout.model.nearest import did_you_mean
 BUILT_IN = ("account_id", "partition")
 """References to what AWS knows where the role is made."""
 
-_TOKEN = re.compile(r"\$\{[^}]*\}|\{(?P<name>[^{}]*)\}")  # ${aws:username} is a variable of IAM, and stays
+# ${aws:username} is a variable of IAM, and stays; {{ and }} are braces that stand for themselves
+_TOKEN = re.compile(r"\$\{[^}]*\}|(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*")
 _AS_ACCOUNT = re.compile(r"(?:(?<=:)|^)\{[^{}]*\}(?=:|$)")
 
@@ -110,16 +111,24 @@ def check_parameters(parameters: Sequence[Parameter]) -> None:
 
 
 def parts(text: str) -> Iterator[str | Reference]:
-    """The text, cut at its references; variables of IAM such as ${aws:username} stay in the text."""
-    place = 0
+    """The text, cut at its references; variables of IAM such as ${aws:username} stay in the text, {{ becomes {."""
+    plain, place = "", 0
     for found in _TOKEN.finditer(text):
-        if found["name"] is not None:
-            if found.start() > place:
-                yield text[place : found.start()]
-            yield Reference(found["name"].strip().replace("-", "_"))
-            place = found.end()
-    if place < len(text):
-        yield text[place:]
+        plain += text[place : found.start()]
+        place = found.end()
+        if found["name"] is None:
+            plain += found["brace"][0] if found["brace"] else found[0]
+            continue
+        if plain:
+            yield plain
+        yield Reference(_named(found))
+        plain = ""
+    if rest := plain + text[place:]:
+        yield rest
+
+
+def _named(found: re.Match[str]) -> str:
+    return found["name"].strip().replace("-", "_")
 
 
 def references(value: Any) -> set[str]:
@@ -145,7 +154,16 @@ def rewritten(value: Any, change: Callable[[str], Any]) -> Any:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with those references replaced that have a value; the others stay."""
+    """The text with those references replaced that have a value; the others stay, and so do {{ and }}."""
+
+    def value(found: re.Match[str]) -> str:
+        return found[0] if found["name"] is None else values.get(_named(found), f"{{{_named(found)}}}")
+
+    return _TOKEN.sub(value, text)
+
+
+def finished(text: str, values: Mapping[str, str]) -> str:
+    """The text as it is used: as `filled`, and each {{ and }} is one brace."""
     pieces = (each if isinstance(each, str) else values.get(each.name, f"{{{each.name}}}") for each in parts(text))
     return "".join(pieces)
 
@@ -155,7 +173,7 @@ def sample(text: str, parameters: Sequence[Parameter]) -> str:
     values = {each.name: each.default for each in parameters if isinstance(each.default, str)}
     known = filled(text, {"partition": "aws", "account_id": "0" * 12} | values)
     known = _AS_ACCOUNT.sub("0" * 12, known)
-    return filled(known, {each.name: "x" for each in parameters})
+    return finished(known, {each.name: "x" for each in parameters})
 
 
 def check_references(value: Any, parameters: Sequence[Parameter], where: str) -> None:

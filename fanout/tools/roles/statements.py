@@ -12,6 +12,7 @@ from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
 from fanout.model.trust import Document
 
+_EVERYTHING = "for everything, use --managed-policy arn:aws:iam::aws:policy/AdministratorAccess and mean it"
 _ACTION = re.compile(r"[a-zA-Z0-9-]+:[A-Za-z0-9*?]+", re.ASCII)
 _ARN = re.compile(r"arn:[^:]+:[^:]*:[^:]*:[^:]*:.+", re.DOTALL)
 _ELEMENTS = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
@@ -60,8 +61,7 @@ def check_sids(document: Iterable[Mapping[str, Any]]) -> None:
 
 def _check_action(name: str) -> None:
     if not _ACTION.fullmatch(name):
-        everything = "for everything, use --managed-policy arn:aws:iam::aws:policy/AdministratorAccess and mean it"
-        hint = everything if name == "*" else "write service:Action, as in s3:GetObject@arn:aws:s3:::bucket/*"
+        hint = _EVERYTHING if name == "*" else "write service:Action, as in s3:GetObject@arn:aws:s3:::bucket/*"
         raise UsageError(f"{name!r} is not an action", hint)
 
 
@@ -106,11 +106,22 @@ def _check(statement: object, origin: str) -> None:
         _check_one_of(statement, name, origin)
     if statement.get("Effect") not in ("Allow", "Deny"):
         raise UsageError(f"{origin} has no Effect", 'it is "Allow" or "Deny"')
+    _check_not_everything(statement, origin)
     if not isinstance(statement.get("Condition", {}), dict):
         raise UsageError(f"{origin} has a Condition that is no object", 'write {"StringEquals": {"aws:...": "..."}}')
     sid = statement.get("Sid", "")
     if not isinstance(sid, str) or not _SID.fullmatch(sid):
         raise UsageError(f"{origin} has the Sid {sid!r}", "IAM takes letters and digits alone")
+
+
+def _check_not_everything(statement: Mapping[str, Any], origin: str) -> None:
+    """Refuse `*` on `*` without a condition, as `--allow '*'` is refused."""
+    all_actions, all_resources = (
+        "*" in (each if isinstance(each, list) else [each])
+        for each in (statement.get("Action"), statement.get("Resource"))
+    )
+    if statement["Effect"] == "Allow" and all_actions and all_resources and not statement.get("Condition"):
+        raise UsageError(f"{origin} allows every action on everything", _EVERYTHING)
 
 
 def _check_element(name: str, origin: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fanout.model.trust import Document, RoleSpec
 from fanout.tools.roles.reading import Blueprint
@@ -35,6 +35,14 @@ def parametrized(blueprint: Blueprint, *, always_external_id: bool) -> tuple[Rol
         role = replace(role, boundary=any_partition(role.boundary))
     facts = {**role.as_json(), "MaxSessionDuration": "{max_session_duration}"}
     return role, facts, (*found, *blueprint.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Whom the caller's policy is attached to: names of roles and of users, as far as they are known."""
+
+    roles: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
 
 
 def portable(principal: str) -> str:

@@ -10,13 +10,16 @@ from typing import Any
 from fanout.model.trust import Document
 from fanout.tools.roles.reading import Blueprint
 from fanout.tools.roles.references import Parameter, Reference, parts, references
-from fanout.tools.roles.templates import parametrized, purpose
+from fanout.tools.roles.templates import Callers, parametrized, purpose
 
 _DATA = {
     "account_id": ("aws_caller_identity", "data.aws_caller_identity.current.account_id"),
     "partition": ("aws_partition", "data.aws_partition.current.partition"),
 }
-_HUB = Parameter(name="hub_role_name", description="Name of the role that fanout runs as.")
+_WHOM = {
+    kind: Parameter(name=f"hub_{kind}_names", description=f"Names of the {kind}s that fanout runs as.", kind="list")
+    for kind in ("role", "user")
+}
 _POLICY = Parameter(name="policy_name", description="Name of the policy.")
 
 
@@ -49,15 +52,33 @@ def role_module(blueprint: Blueprint) -> Document:
     return _module(purpose(blueprint), parameters, references(facts), resources, outputs)
 
 
-def caller_module(name: str, document: Document, hub: str | None) -> Document:
-    """The configuration of the caller's policy, attached to the role that fanout runs as: `hub`, where it is known."""
-    parameters = (replace(_POLICY, default=name), replace(_HUB, default=hub))
-    policy = {"name": "${var.policy_name}", "policy": _encoded(document)}
-    attachment = {"role": "${var.hub_role_name}", "policy_arn": "${aws_iam_policy.fanout.arn}"}
-    resources = {"aws_iam_policy": {"fanout": policy}, "aws_iam_role_policy_attachment": {"fanout": attachment}}
+def caller_module(name: str, document: Document, callers: Callers) -> Document:
+    """The policy of the caller's side, attached to the roles and users that fanout runs as, as far as they are known."""
+    known = {"role": callers.roles, "user": callers.users}
+    hubs = [replace(each, default=known[kind]) for kind, each in _WHOM.items()]
+    need = {
+        "condition": f"${{length({') + length('.join(f'var.{each.name}' for each in hubs)}) > 0}}",
+        "error_message": "Give hub_role_names, hub_user_names or both.",
+    }
+    policy = {
+        "name": "${var.policy_name}",
+        "policy": _encoded(document),
+        "lifecycle": {"precondition": need},
+    }
+    resources: Document = {"aws_iam_policy": {"fanout": policy}}
+    for kind, each in zip(known, hubs, strict=True):
+        attachment = {
+            "for_each": f"${{toset(var.{each.name})}}",
+            kind: "${each.value}",
+            "policy_arn": "${aws_iam_policy.fanout.arn}",
+        }
+        resources[f"aws_iam_{kind}_policy_attachment"] = {"fanout": attachment}
+    parameters = (replace(_POLICY, default=name), *hubs)
     outputs = {"policy_arn": {"description": "The policy's ARN.", "value": "${aws_iam_policy.fanout.arn}"}}
-    comment = "Lets the role that fanout runs as enter its roles in other accounts."
-    return _module(comment, parameters, references(document), resources, outputs)
+    comment = "Lets the role or user that fanout runs as enter its roles in other accounts."
+    module = _module(comment, parameters, references(document), resources, outputs)
+    module["terraform"]["required_version"] = ">= 1.2"  # preconditions
+    return module
 
 
 def _module(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ from fanout.model.trust import (
 from fanout.sinks.destination import check_out, open_out
 from fanout.tasks import Task
 from fanout.tools.roles import cloudformation, statements, terraform
-from fanout.tools.roles.reading import Blueprint, task_permissions
+from fanout.tools.roles.reading import Blueprint, task_permissions, unasked
 from fanout.tools.roles.references import filled, references, rewritten
+from fanout.tools.roles.templates import Callers
 
 CLOUDFORMATION, TERRAFORM, JSON = "cloudformation", "terraform", "json"
 FORMATS = (CLOUDFORMATION, TERRAFORM, JSON)
@@ -41,10 +44,12 @@ _ENDINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A document as text, and what to say about it."""
+    """A document as text, and what to say about it. One that is `private` is for whoever asked for it alone."""
 
     text: str
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    private: bool = False
 
 
 def format_of(asked: str | None, out: Path | None) -> str:
@@ -67,16 +72,17 @@ def format_of(asked: str | None, out: Path | None) -> str:
 
 
 def role(blueprint: Blueprint, form: str) -> Written:
-    """The role in a format."""
+    """The role in a format; private where its external id is in it."""
+    private = blueprint.role.trust.external_id is not None
     if form == CLOUDFORMATION:
         note = "deploy it with --capabilities CAPABILITY_NAMED_IAM, as a stack or a stack set"
-        return Written(_pretty(cloudformation.role_template(blueprint)), (note,))
+        return Written(_pretty(cloudformation.role_template(blueprint)), (note,), private=private)
     if form == TERRAFORM:
-        return Written(_pretty(terraform.role_module(blueprint)))
+        return Written(_pretty(terraform.role_module(blueprint)), private=private)
     facts = plain(blueprint)
     left = sorted(references(facts))
     notes = (f"fill in {', '.join(f'{{{name}}}' for name in left)} before you use it",) if left else ()
-    return Written(_pretty(facts), notes)
+    return Written(_pretty(facts), notes, private=private)
 
 
 def plain(blueprint: Blueprint) -> Document:
@@ -104,17 +110,21 @@ def caller(blueprint: Blueprint, form: str) -> Written:
     name = f"Enter{spec.name}"[:128]
     if form == CLOUDFORMATION:
         note = "deploy it with --capabilities CAPABILITY_NAMED_IAM in the account that fanout runs in"
-        return Written(_pretty(cloudformation.caller_template(name, document, _hub(spec.trust.principals))), (note,))
+        return Written(
+            _pretty(cloudformation.caller_template(name, document, _callers(spec.trust.principals))), (note,)
+        )
     if form == TERRAFORM:
-        return Written(_pretty(terraform.caller_module(name, document, _hub(spec.trust.principals))))
+        return Written(_pretty(terraform.caller_module(name, document, _callers(spec.trust.principals))))
     return Written(_pretty(document), (_room(policy_length(document), [_MANAGED]),))
 
 
-def _hub(principals: Sequence[str]) -> str | None:
-    """The name of the one role that is trusted, if it is one."""
-    if len(principals) != 1 or ":role/" not in principals[0] or references(principals[0]):
-        return None
-    return principals[0].rpartition("/")[2]
+def _callers(principals: Sequence[str]) -> Callers:
+    """The names of the roles and users that are trusted; whole accounts, and names with references, are not known."""
+    known = [each for each in principals if not references(each)]
+    roles, users = (
+        tuple(dict.fromkeys(each.rpartition("/")[2] for each in known if kind in each)) for kind in (":role/", ":user/")
+    )
+    return Callers(roles, users)
 
 
 def policy(tasks: Sequence[Task], allow: Sequence[str] = (), statement: Sequence[str] = ()) -> Written:
@@ -139,7 +149,7 @@ def policy(tasks: Sequence[Task], allow: Sequence[str] = (), statement: Sequence
             f"the policy is {length:,} characters long, and a role's inline policies have {INLINE_POLICIES_LIMIT:,}",
             "choose fewer tasks for one role",
         )
-    return Written(_pretty(document), (_room(length, [_MANAGED, _INLINE]),))
+    return Written(_pretty(document), (_room(length, [_MANAGED, _INLINE]),), tuple(unasked(tasks, allow)))
 
 
 def sent(tasks: Sequence[Task]) -> Written:
@@ -177,15 +187,30 @@ def check_file(out: Path, *, force: bool) -> None:
         raise UsageError(f"--out {out} exists", "choose another file, or replace it with --force")
 
 
-def write(text: str, out: Path, *, force: bool) -> None:
-    """Write a document to a file: whole or not at all.
+def write(written: Written, out: Path, *, force: bool) -> None:
+    """Write a document to a file: whole or not at all; where it is private, nobody else may read it (0600).
 
     :raises UsageError: if it cannot be written, or is there and nobody said that it may be replaced.
     """
     check_file(out, force=force)
-    destination = open_out(out)
-    destination.write(text)
+    with _unreadable_for_others(out) if written.private else nullcontext():
+        destination = open_out(out)
+    destination.write(written.text)
     destination.close(complete=True)
+
+
+@contextmanager
+def _unreadable_for_others(out: Path) -> Iterator[None]:
+    """Makes files that are opened inside private; one that will be replaced hands its mode on, so it becomes so first."""
+    before = os.umask(0o077)
+    try:
+        if out.is_file():
+            out.chmod(0o600)
+        yield
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror or error}", "choose another file") from error
+    finally:
+        os.umask(before)
 
 
 def _pretty(document: Any) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from fanout.model.row import Row
 from fanout.model.trust import MANAGED_TAG
 from fanout.tasks import Context, task
-from fanout.tools.tasks.role_calls import READINGS, carry_out, code_of, refused
+from fanout.tools.tasks.role_calls import READINGS, carry_out, carry_out_all, code_of, refused
 from fanout.tools.tasks.role_documents import Difference, differences, hidden, without_secrets
 from fanout.tools.tasks.role_file import RoleFile, RoleName
+from fanout.tools.tasks.role_policies import check_managed
 from fanout.tools.tasks.role_state import RoleState, read, unlike
 from fanout.tools.tasks.role_steps import creation, update
 
@@ -20,6 +21,7 @@ ACTIONS = (
     "iam:ListRolePolicies",
     "iam:GetRolePolicy",
     "iam:ListAttachedRolePolicies",
+    "iam:GetPolicy",
     "iam:CreateRole",
     "iam:UpdateRole",
     "iam:UpdateAssumeRolePolicy",
@@ -49,6 +51,8 @@ async def ensure_role(
     wanted = spec.role(ctx.account.id, ctx.partition, str(role_name) if role_name else None)
     work = _Work(ctx, wanted, adopt)
     found = await read(ctx, wanted.name)
+    if found is None:
+        await check_managed(ctx, wanted, None)
     if found is None and not ctx.dry_run:
         found = await work.create()
         if found is None:
@@ -74,8 +78,7 @@ class _Work:
             if code_of(error) != "EntityAlreadyExists":
                 raise
             return await self._appeared(error)
-        for step in others:
-            await carry_out(self.ctx, step)
+        await carry_out_all(self.ctx, others, done=(first,))
         return None
 
     async def update(self, found: RoleState) -> Row:
@@ -84,10 +87,10 @@ class _Work:
         ctx, wanted, remembered = self.ctx, self.wanted, found.remembered
         if not unlike(found, wanted, remembered, ctx.partition):
             return self.row("none", found, ())
+        await check_managed(ctx, wanted, found)
         if ctx.dry_run:
             return self.row("update", found, ())
-        for step in update(found, wanted, remembered, ctx.partition):
-            await carry_out(ctx, step)
+        await carry_out_all(ctx, update(found, wanted, remembered, ctx.partition))
         return self.row("update", found, await self.settled(remembered))
 
     async def settled(self, remembered: frozenset[str]) -> Sequence[Difference]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from fanout.model.row import Row
 from fanout.model.trust import MANAGED_TAG
 from fanout.tasks import Context, task
-from fanout.tools.tasks.role_calls import READINGS, carry_out, code_of, refused
+from fanout.tools.tasks.role_calls import READINGS, carry_out_all, code_of, refused
 from fanout.tools.tasks.role_documents import differences, hidden, without_secrets
 from fanout.tools.tasks.role_file import RoleName
 from fanout.tools.tasks.role_state import RoleState, read
@@ -43,8 +43,7 @@ async def remove_role(ctx: Context, *, role_name: RoleName) -> AsyncIterator[Row
     await _check(ctx, found)
     notes = []
     if not ctx.dry_run:
-        for step in removal(found):
-            await carry_out(ctx, step)
+        await carry_out_all(ctx, removal(found))
         notes = await _gone(ctx, found.name)
     yield _row(ctx, found.name, found, notes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -65,11 +65,40 @@ async def carry_out(ctx: Context, step: Step) -> None:
             if step.takes_away and code_of(error) == "NoSuchEntity":
                 return
             if pause is None or not _passes(step, error):
-                raise _named(ctx, step, error) from error
+                raise named(ctx, step.action, error) from error
             ctx.log.debug("IAM is late", action=step.action, code=code_of(error))
             await ctx.sleep(pause)
         else:
             return
+
+
+async def carry_out_all(ctx: Context, steps: Sequence[Step], done: Sequence[Step] = ()) -> None:
+    """Make calls one after the other; `done` are those that were made before.
+
+    :raises fanout.aws.faults.CallFailed: as `carry_out`, saying what stands by then.
+    """
+    from fanout.aws.faults import CallFailed
+
+    for number, step in enumerate(steps):
+        try:
+            await carry_out(ctx, step)
+        except CallFailed as error:
+            standing = _standing([*done, *steps[:number]])
+            if not standing:
+                raise
+            fault = error.fault
+            raise CallFailed(replace(fault, message=f"{fault.message.rstrip('.')}; {standing}")) from error
+
+
+def _standing(done: Sequence[Step]) -> str:
+    """What stands where a call failed after others."""
+    if not done:
+        return ""
+    again = "mend that and run it again, it goes on from there"
+    if done[0].operation != "create_role":
+        return f"done before that: {', '.join(dict.fromkeys(each.action for each in done))}: {again}"
+    permissions = "its permissions are not there yet" if len(done) == 1 else "not all of its permissions are there yet"
+    return f"the role was made, {permissions}: {again}"
 
 
 def _passes(step: Step, error: Exception) -> bool:
@@ -86,7 +115,7 @@ def _passes(step: Step, error: Exception) -> bool:
     return code in _PASSING
 
 
-def _named(ctx: Context, step: Step, error: Exception) -> Exception:
+def named(ctx: Context, action: str, error: Exception) -> Exception:
     """The error with the action and the account that it is about: IAM's own words often have neither."""
     from fanout.aws.faults import CallFailed, classify
 
@@ -94,7 +123,7 @@ def _named(ctx: Context, step: Step, error: Exception) -> Exception:
     if fault.code in _QUOTAS:
         hint = "a quota of IAM in that account: take something away, or have it raised"
         fault = replace(fault, kind=FaultKind.QUOTA, hint=hint)
-    return CallFailed(replace(fault, message=f"{step.action} in account {ctx.account.id}: {fault.message}"))
+    return CallFailed(replace(fault, message=f"{action} in account {ctx.account.id}: {fault.message}"))
 
 
 def _answer(error: Exception) -> Mapping[str, Any]:

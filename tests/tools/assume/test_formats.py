@@ -49,6 +49,10 @@ def test_a_process_gets_the_document_of_version_1_byte_for_byte():
     assert set(json.loads(FORMATS["process"](STATIC, ARN))) == {"Version", "AccessKeyId", "SecretAccessKey"}
 
 
+def test_json_names_no_arn_where_none_is_known():
+    assert set(json.loads(FORMATS["json"](KEYS, ""))) == {"Credentials", "Account"}
+
+
 def test_json_says_whose_credentials_they_are():
     found = json.loads(FORMATS["json"](KEYS, ARN))
 

@@ -107,12 +107,19 @@ def look(endpoint: Endpoint, tmp_path: Path) -> Look:
 
 
 async def report_of(
-    home: Path, role: str | None, account: str, regions: tuple[str, ...], inspect: str | None, **access
+    home: Path,
+    role: str | None,
+    account: str,
+    regions: tuple[str, ...],
+    inspect: str | None,
+    task: str | None = None,
+    **access,
 ) -> Report:
     chosen = AccessSettings(role=role, **access)
     settings = Settings(home=home, selection=SelectionSettings(accounts=(account,), regions=regions), access=chosen)
     scope = Scope.of(FANOUT_ACTIONS, chosen, own=())
-    return await examine(limited(settings), Streams(io.StringIO(), io.StringIO(), io.StringIO()), scope, inspect)
+    streams = Streams(io.StringIO(), io.StringIO(), io.StringIO())
+    return await examine(limited(settings), streams, scope, inspect, task=task)
 
 
 async def test_a_way_that_is_whole_is_ok(look):
@@ -137,7 +144,9 @@ async def test_a_role_under_another_path_is_named_with_its_path(look):
 async def test_a_trust_policy_that_names_another_principal(look):
     found = await look("Stranger")
     assert (found.link, found.side) == ("trust_principal", "account")
-    assert found.statement == {"Effect": "Allow", "Principal": {"AWS": HUB}, "Action": "sts:AssumeRole"}
+    assert found.statement["Principal"] == {"AWS": ["arn:aws:iam::999988887777:root", HUB]}
+    assert found.replaces == "statement 1"
+    assert f"add {HUB} to the principals of statement 1" in found.fix
 
 
 @pytest.mark.parametrize(("given", "words"), [(None, "none was given"), ("wrong-one", "another one was given")])
@@ -238,6 +247,29 @@ async def test_a_service_control_policy_that_the_denial_names(look, endpoint):
     endpoint.add_fault(FaultRule(answer=Answer.SCP_DENY, action="AssumeRole", account=ACCOUNT))
     found = await look("Good")
     assert (found.link, found.side) == ("scp", "organization")
+
+
+async def test_sts_that_is_off_in_the_region_is_no_matter_of_trust(look, endpoint):
+    words = f"STS is not activated in this region for account:{ACCOUNT}"
+    off = {"code": "RegionDisabledException", "message": words, "status": 403}
+    endpoint.add_fault(FaultRule(answer=Answer.ERROR, action="AssumeRole", account=ACCOUNT, **off))
+    found = await look("Good")
+    assert (found.link, found.side) == ("sts_region", "account")
+    assert words in found.known
+    assert "AWS_REGION" in found.fix
+
+
+async def test_a_session_policy_of_who_signs_is_not_fanouts_own(look, endpoint):
+    endpoint.add_fault(FaultRule(answer=Answer.SESSION_POLICY_DENY, action="AssumeRole", account=ACCOUNT))
+    found = await look("Good")
+    assert (found.link, found.side) == ("session_policy", "caller")
+    assert HUB in found.known
+
+
+async def test_the_command_that_writes_a_missing_role_can_be_run(endpoint, tmp_path):
+    report = await report_of(tmp_path, "team/Nobody", ACCOUNT, (), "Inspector", "describe-instances")
+    command = f"fanout role template --name Nobody --path /team/ --task describe-instances --trust {HUB}"
+    assert f"`{command}`" in report.findings[0].fix
 
 
 async def test_a_region_that_is_not_enabled(look):

@@ -39,6 +39,8 @@ def test_what_is_read_and_what_is_refused_is_as_with_the_sdk(tmp_path_factory, p
         (b"[a]\nx = 1\nx = 2\n", "line 3, column 1: x stands in [a] a second time"),
         (b"[a]\rb=1\r[a]\r", "line 3, column 1: the section [a] stands there a second time"),
         (b"[a]\ns3 =\n  n = 1\n  secret-word\n", "line 4, column 3: this line of s3 is no key"),
+        (b"[default\nregion = x\n", "line 1, column 1: the name of a section begins there, and no ] ends it"),
+        (b"[a]\n  [secret-word\n", "line 2, column 3: the name of a section begins there, and no ] ends it"),
         (b"[a]\nx = \xff\n", "line 2, column 5: it is not UTF-8"),
         (b"\xef\xbb\xbf[a]\n", "line 1, column 1: it begins with a byte order mark"),
     ],

@@ -36,6 +36,19 @@ def test_only_those_that_would_be_alike_get_their_ids():
     assert notes == ("2 accounts would be web: their ids stand behind it",)
 
 
+def test_an_account_called_default_gets_its_id():
+    names, notes = name_profiles("{account_name}", [way(1, "default"), way(2, "web")], "aws")
+
+    assert list(names.values()) == ["default-000000000001", "web"]
+    assert notes == ("account 000000000001 would be default: its id stands behind it",)
+
+
+def test_the_name_default_is_refused_where_it_was_asked_for():
+    with pytest.raises(UsageError, match="no profile of that name") as caught:
+        name_profiles("default", [way(1, "web")], "aws")
+    assert "-x 000000000001" in caught.value.hint
+
+
 def test_a_name_that_is_alike_even_with_its_id_is_refused():
     with pytest.raises(UsageError, match="two accounts would be web-000000000001"):
         name_profiles("{account_name}", [way(1, "web"), way(2, "web"), way(3, "web-000000000001")], "aws")

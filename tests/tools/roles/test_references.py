@@ -11,6 +11,7 @@ from fanout.tools.roles.references import (
     check_parameters,
     check_references,
     filled,
+    finished,
     parts,
     references,
     rewritten,
@@ -20,6 +21,13 @@ from fanout.tools.roles.references import (
 
 def test_a_text_is_cut_at_its_references_and_variables_of_iam_stay():
     assert list(parts("a{b-c}d${aws:username}{e}")) == ["a", Reference("b_c"), "d${aws:username}", Reference("e")]
+
+
+def test_doubled_braces_stand_for_themselves():
+    assert list(parts("{{a}} {b} }} ${aws:username} {")) == ["{a} ", Reference("b"), " } ${aws:username} {"]
+    assert filled("{{a}} {a}", {"a": "1"}) == "{{a}} 1"
+    assert finished("{{a}} {a} {b}", {"a": "1"}) == "{a} 1 {b}"
+    assert references("{{a}}") == set()
 
 
 def test_references_are_found_in_values_at_any_depth_but_not_in_keys():

@@ -61,6 +61,8 @@ def test_statements_come_one_by_one_as_a_list_and_as_a_policy(tmp_path: Path):
         ('{"Effect": "Allow", "Action": "s3:*", "Resource": "bucket"}', "not a resource"),
         ('{"Effect": "Allow", "Action": "s3", "Resource": "*"}', "not an action"),
         ('{"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": []}', "Condition"),
+        ('{"Effect": "Allow", "Action": "*", "Resource": ["*"]}', "allows every action on everything"),
+        ('{"Effect": "Allow", "Action": ["s3:*", "*"], "Resource": "*"}', "allows every action on everything"),
         ('{"Sid": "a b", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}', "Sid"),
         ("there-is-no-such-file.json", "cannot be read"),
     ],
@@ -69,6 +71,19 @@ def test_what_iam_would_not_take_is_refused_with_the_reason(text: str, why: str)
     with pytest.raises(UsageError) as caught:
         statements([text])
     assert why in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Effect": "Deny"},
+        {"Resource": "arn:aws:s3:::b"},
+        {"Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}},
+    ],
+)
+def test_everything_may_be_denied_or_narrowed(changes):
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", **changes}
+    assert statements([json.dumps(statement)]) == [statement]
 
 
 def test_two_statements_of_one_sid_are_refused():

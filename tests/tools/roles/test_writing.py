@@ -8,6 +8,7 @@ import re
 import sys
 import types
 import warnings
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,7 @@ def test_templates_pass_cfn_lint():
         roles.role(read(EVERYTHING, load, NOW), "cloudformation").text,
         roles.role(read(DEPLOYER, load, NOW), "cloudformation").text,
         roles.caller(read_caller(ask, load), "cloudformation").text,
+        roles.caller(read_caller(replace(ask, trust=("111122223333",)), load), "cloudformation").text,
     ]
 
     config = ManualArgs(regions=["us-east-1"])
@@ -299,6 +301,11 @@ def test_what_cannot_be_is_refused_with_the_reason(changes: dict[str, Any], why:
         ({"mfa": True}, "trust users"),
         ({"not_after": "2029-01-01"}, "over already"),
         ({"allow": ("iam:PassRole@*",)}, None),
+        ({"allow": ("ssm:PutParameter",)}, "asked for kms:Encrypt, kms:GenerateDataKey too"),
+        ({"allow": ("ec2:CreateImage@*",)}, "ec2:CreateTags"),
+        ({"allow": ("ec2:CreateImage", "ec2:CreateTags,kms:*")}, None),
+        ({"task": ("create-images",), "allow": ("ec2:CreateSnapshot",)}, None),
+        ({"allow": ("ssm:SendCommand",)}, "iam:PassRole"),
         ({}, None),
     ],
 )
@@ -338,14 +345,83 @@ def test_the_callers_side_needs_the_roles_whole_name():
     assert statement["Resource"] == "arn:aws:iam::111122223333:role/deploy-test"
 
 
-def test_the_callers_side_is_attached_to_the_role_that_is_trusted():
-    blueprint = read_caller(RoleAsk(name="Reader", trust=(HUB,), org_id="o-a1b2c3d4e5"), load)
+@pytest.mark.parametrize(
+    ("trust", "of_roles", "of_users"),
+    [
+        ((HUB,), ["Hub"], []),
+        (("arn:aws:iam::111122223333:user/ann",), [], ["ann"]),
+        (
+            (HUB, "arn:aws:iam::111122223333:role/o,ther", "arn:aws:iam::111122223333:user/ann"),
+            ["Hub", "o,ther"],
+            ["ann"],
+        ),
+        (("111122223333",), [], []),
+        ((), [], []),
+    ],
+)
+def test_the_callers_side_is_attached_to_the_roles_and_users_that_are_trusted(trust, of_roles, of_users):
+    blueprint = read_caller(RoleAsk(name="Reader", trust=trust, org_id="o-a1b2c3d4e5"), load)
 
     module = json.loads(roles.caller(blueprint, "terraform").text)
-    assert module["variable"]["hub_role_name"]["default"] == "Hub"
-    assert set(module["resource"]) == {"aws_iam_policy", "aws_iam_role_policy_attachment"}
+    assert module["variable"]["hub_role_names"]["default"] == of_roles
+    assert module["variable"]["hub_user_names"]["default"] == of_users
+    attached = module["resource"]["aws_iam_user_policy_attachment"]["fanout"]
+    assert (attached["for_each"], attached["user"]) == ("${toset(var.hub_user_names)}", "${each.value}")
     template = json.loads(roles.caller(blueprint, "cloudformation").text)
-    assert template["Parameters"]["HubRoleName"]["Default"] == "Hub"
+    assert template["Parameters"]["HubRoleNames"]["Default"].split() == of_roles
+    assert template["Parameters"]["HubUserNames"]["Default"].split() == of_users
+
+
+def test_the_callers_side_has_to_be_attached_to_somebody():
+    blueprint = read_caller(RoleAsk(name="Reader", org_id="o-a1b2c3d4e5"), load)
+
+    template = json.loads(roles.caller(blueprint, "cloudformation").text)
+    (rule,) = template["Rules"]["AttachedToSomebody"]["Assertions"]
+    assert [each["Fn::Not"][0]["Fn::Equals"] for each in rule["Assert"]["Fn::Or"]] == [
+        [{"Ref": "HubRoleNames"}, ""],
+        [{"Ref": "HubUserNames"}, ""],
+    ]
+    assert template["Resources"]["Policy"]["Properties"]["Users"]["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+    policy = json.loads(roles.caller(blueprint, "terraform").text)["resource"]["aws_iam_policy"]["fanout"]
+    need = policy["lifecycle"]["precondition"]["condition"]
+    assert need == "${length(var.hub_role_names) + length(var.hub_user_names) > 0}"
+
+
+def test_doubled_braces_in_a_description_are_braces():
+    ask = RoleAsk(task=("list-vpcs",), trust=(HUB,), description="Of {{x}} in {account_id}.")
+
+    assert written(ask, "terraform")["resource"]["aws_iam_role"]["fanout"]["description"] == (
+        "Of {x} in ${data.aws_caller_identity.current.account_id}."
+    )
+    properties = written(ask, "cloudformation")["Resources"]["Role"]["Properties"]
+    assert properties["Description"] == {"Fn::Sub": "Of {x} in ${AWS::AccountId}."}
+    assert written(ask, "json")["Description"] == ask.description  # ensure-role fills it in
+
+
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_a_file_with_an_external_id_is_private(tmp_path, mode):
+    out = tmp_path / "role.json"
+    if mode is not None:
+        out.write_text("old", encoding="utf-8")
+        out.chmod(mode)
+    secret = roles.role(read(RoleAsk(task=("list-vpcs",), trust=(HUB,), external_id="shared-1"), load, NOW), "json")
+
+    roles.write(secret, out, force=True)
+
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert "shared-1" in out.read_text(encoding="utf-8")
+    assert [each.name for each in tmp_path.iterdir()] == ["role.json"]
+
+
+def test_other_files_are_as_readable_as_any(tmp_path):
+    (tmp_path / "any").touch()
+    roles.write(
+        roles.role(read(RoleAsk(task=("list-vpcs",), trust=(HUB,)), load, NOW), "json"),
+        tmp_path / "a.json",
+        force=False,
+    )
+
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 @pytest.mark.parametrize(
