@@ -114,10 +114,13 @@ async def run_task(task: Task, context: Context, **parameters: Any) -> list[dict
     """Run a task on one target, and give its rows.
 
     :raises TypeError: if a row is no mapping, or holds what fanout could not store, or a parameter is unknown or missing.
+    :raises ValueError: if the task's own check objects to the parameters.
     """
     known = [parameter.name for parameter in task.parameters]
     if unknown := sorted(set(parameters) - set(known)):
         raise TypeError(f"task {task.name} has no parameter {', '.join(unknown)}; it has: {', '.join(known) or 'none'}")
+    if task.check is not None:
+        task.check(**{each.name: each.default for each in task.parameters} | parameters)
     if isinstance(context, FakeContext) and context.service is None:
         context.service = task.service
     return [_checked(task, row) async for row in task(context, **parameters)]

@@ -210,3 +210,17 @@ def test_every_public_name_is_there():
     assert [name for name in fanout.testing.__all__ if not hasattr(fanout.testing, name)] == []
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = fanout.testing.Nothing
+
+
+async def test_the_tasks_own_check_of_its_parameters_counts():
+    def check(least: int, most: int) -> None:
+        if least > most:
+            raise ValueError("least is more than most")
+
+    @task(actions=[], check=check)
+    async def between(ctx, *, least: int = 0, most: int = 9):
+        yield {"least": least, "most": most}
+
+    assert await run_task(between, FakeContext(), most=3) == [{"least": 0, "most": 3}]
+    with pytest.raises(ValueError, match="least is more than most"):
+        await run_task(between, FakeContext(), least=10)
