@@ -362,6 +362,6 @@ def test_doctor_names_the_broken_link_and_a_file_leaves_out_what_it_found(broken
     table = fanout("doctor", *access, "--inspect-role", "Inspector", "-o", "table")
     assert table.code == 3
     assert "3 accounts can be entered, 3 cannot" in table.stderr
-    assert "to add to the role's trust policy:" in table.stderr
-    statement = table.stderr.partition("to add to the role's trust policy:")[2]
+    assert "of the role's trust policy as it would be:" in table.stderr
+    statement = table.stderr.partition("of the role's trust policy as it would be:")[2]
     assert json.JSONDecoder().raw_decode(statement.strip())[0] == found[IDS[3]]["statement"]
