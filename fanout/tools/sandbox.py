@@ -12,6 +12,7 @@ import logging
 import os
 import select
 import shutil
+import signal
 import site
 import socket
 import subprocess
@@ -95,9 +96,12 @@ class Sandbox:
             f"Real credentials are ignored ({ignored}), and nothing in ~/.aws is touched.\n"
         )
 
-    def wait(self) -> int:
-        """Wait until the simulated AWS ends, and return its exit code."""
-        return self._process.wait()
+    def wait(self, seconds: float | None = None) -> int:
+        """Wait until the simulated AWS ends, and return its exit code.
+
+        :raises subprocess.TimeoutExpired: where it has not ended within that time.
+        """
+        return self._process.wait(seconds)
 
     def complaint(self) -> str:
         """The last line that the simulated AWS left in its log; may be empty."""
@@ -125,8 +129,29 @@ def serve(stream: TextIO, *, port: int = 0, home: Path | None = None, environ: M
         said = box.banner() + "Ctrl-C ends it. In another terminal, run these lines, then fanout or the AWS CLI:\n"
         stream.write("".join(f"# {line}\n" for line in said.splitlines()) + as_exports(box.environment))
         stream.flush()
-        code = box.wait()
+        code = _until_ended(box)
+        if code is None:
+            return
         raise FanoutError(f"the sandbox ended by itself (exit {code}): {box.complaint() or 'it said nothing'}")
+
+
+def _until_ended(box: Sandbox) -> int | None:
+    """Wait for the end of the simulated AWS, and give its exit code; None where Ctrl-C came first.
+
+    The signal sets a flag: as an exception it may come up in a callback of some library, which drops it.
+    """
+    ended = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: ended.set())
+    try:
+        while not ended.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return box.wait(0.2)
+    finally:
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, before)
+    return None
 
 
 def _require_moto() -> None:

