@@ -24,7 +24,7 @@ class Role:
         self.asked.append(seconds)
         if seconds > self.most:
             raise failed(FaultKind.INVALID, "ValidationError", self.words)
-        return Lease(keys=None, account_id=str(seconds))  # type: ignore[arg-type]
+        return Lease(keys=None, account_id=str(seconds))  # type: ignore[arg-type]  # nobody signs with it
 
 
 @pytest.mark.parametrize("most", [3600, 3601, 4500, 7200, 20_000, 36_000, 43_200])

@@ -57,7 +57,7 @@ def answers(role: RoleFile, **changes: Any) -> dict[str, Any]:
         "get_role": shown(role),
         "get_policy": {"Policy": {"IsAttachable": True}},
         "list_role_policies": {"PolicyNames": list(wanted.inline)},
-        "get_role_policy": lambda RoleName, PolicyName: {"PolicyDocument": wanted.inline[PolicyName]},  # noqa: N803
+        "get_role_policy": lambda RoleName, PolicyName: {"PolicyDocument": wanted.inline[PolicyName]},  # noqa: N803  # AWS's names
         "list_attached_role_policies": {"AttachedPolicies": attached},
         **changes,
     }
