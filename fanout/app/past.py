@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fanout.app.output import open_output
 from fanout.app.streams import Streams
 from fanout.ledger import history
+from fanout.ledger.lock import is_live
 from fanout.ledger.reader import Cursor, JobRecord, LedgerReader, WaysTaken
 from fanout.model.fault import Stage
 from fanout.model.plan import RunHeader
@@ -44,11 +45,14 @@ def _line(entry: history.RunEntry) -> dict[str, Any]:
 
 
 def run_summary(settings: Settings, reference: str) -> Summary:
-    """The summary of a past run: an id, a unique prefix, or "last".
+    """The summary of a past run: an id, a unique prefix, or "last". One that some process is writing now is "running".
 
     :raises LedgerError: if there is no such run, or it cannot be read.
     """
-    return LedgerReader(history.find_run(settings.home, reference)).summary()
+    path = history.find_run(settings.home, reference)
+    live = is_live(path)
+    summary = LedgerReader(path).summary()
+    return replace(summary, status="running") if live and summary.ended is None else summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Status = Literal["ok", "partial", "failed", "stopped", "interrupted"]
+Status = Literal["ok", "partial", "failed", "stopped", "interrupted", "running"]
+"""A run in one word; "running" is said only of one that some process is writing at this moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

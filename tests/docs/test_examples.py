@@ -128,7 +128,7 @@ def environment(aws: dict[str, str], scratch: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     own = {"HOME": str(scratch / "home"), "FANOUT_HOME": str(scratch / "state")}
-    return kept | taste | own | aws
+    return kept | taste | aws | own  # a sandbox shares its FANOUT_HOME, and pages run side by side
 
 
 def world_of(page: Path) -> str | None:

@@ -50,10 +50,17 @@ def test_ids_sort_by_time_wherever_the_clock_stands():
     assert made == sorted(made)
 
 
-def test_ids_of_one_second_differ():
+def test_ids_of_one_second_sort_by_its_parts_too():
+    start = datetime(2026, 11, 22, 23, 59, 50, tzinfo=timezone.utc)
+    moments = [start + timedelta(milliseconds=45 * n) for n in range(22)]
+    made = [new_run_id(moment, random.Random(n)) for n, moment in enumerate(moments)]
+    assert made == sorted(made)
+
+
+def test_ids_of_one_moment_differ():
     now = datetime(2026, 11, 22, tzinfo=timezone.utc)
     source = random.Random(7)
-    assert len({new_run_id(now, source) for _ in range(50)}) == 50
+    assert len({new_run_id(now, source) for _ in range(20)}) == 20
 
 
 def test_runs_are_listed_newest_first_with_what_became_of_them(home):
