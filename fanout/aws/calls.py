@@ -62,6 +62,8 @@ class Binding:
         reading, tried, renewed = reads(operation), 0, False
         while True:
             lease = await self.lender.lease()
+            if not reading:
+                await self.slot.intend(service, operation)
             try:
                 return await self._once(lease, send, service, operation, params)
             except Exception as error:

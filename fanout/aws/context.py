@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,12 +12,13 @@ import jmespath
 
 from fanout.aws.calls import Binding
 from fanout.aws.clients import Clients
-from fanout.aws.faults import failed
+from fanout.aws.faults import classify, failed
 from fanout.model.account import Account
 from fanout.model.errors import UsageError
-from fanout.model.fault import FaultKind
+from fanout.model.fault import NOT_EXECUTED, RETRYABLE, FaultKind
 from fanout.model.job import GLOBAL
 from fanout.model.nearest import did_you_mean
+from fanout.model.tokens import fill
 from fanout.tasks import Log
 
 
@@ -30,11 +31,14 @@ class TargetContext:
     partition: str
     run_id: str
     dry_run: bool = False
+    attempt: int = 1
     log: Log
     home_region: str
     service: str | None
     clients: Clients
     binding: Binding
+    conceal: Callable[[str], None]
+    fingerprint: Callable[[str], str]
     _held: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, *, region: str | None = None) -> Any:
@@ -91,6 +95,19 @@ class TargetContext:
     async def sleep(self, seconds: float) -> None:
         """Wait without holding a permit that other jobs could use."""
         await self.binding.slot.sleep(seconds)
+
+    def lost(self, error: Exception) -> bool:
+        """Whether what a call would have changed may have been changed, though the call raised `error`."""
+        kind = classify(error).kind
+        return kind in RETRYABLE and kind not in NOT_EXECUTED
+
+    def fill(self, text: str) -> str:
+        """The text with the tokens of the target replaced.
+
+        :raises UsageError: if the account lacks a tag that the text names.
+        """
+        where = self.home_region if self.region == GLOBAL else self.region
+        return fill(text, self.account, where, self.partition)
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import random
 
@@ -10,7 +10,7 @@ import anyio
 
 from fanout.aws.calls import Binding
 from fanout.aws.context import TargetContext
-from fanout.aws.faults import CallFailed, classify
+from fanout.aws.faults import CallFailed, classify, failed
 from fanout.aws.lease import Lender
 from fanout.aws.regions import Partition, RegionSelection, enabled_regions
 from fanout.aws.ways import Link, Ways
@@ -23,6 +23,14 @@ from fanout.model.slot import Slot
 from fanout.tasks import Log, Task
 
 DENIALS = frozenset({FaultKind.DENIED, FaultKind.DENIED_BY_SCOPE, FaultKind.DENIED_BY_SCP})
+
+
+def _conceal_nothing(_secret: str) -> None:
+    """Where nothing is shown or recorded, there is nothing to keep a secret from."""
+
+
+def _no_fingerprint(_secret: str) -> str:
+    raise failed(FaultKind.TASK_BUG, "NoFingerprint", "there is no key for fingerprints here")
 
 
 class OwnSlot:
@@ -50,6 +58,9 @@ class OwnSlot:
         """Wait."""
         await anyio.sleep(seconds)
 
+    async def intend(self, service: str, operation: str) -> None:
+        """Fanout's own calls change nothing."""
+
     def lost(self) -> None:
         """Fanout's own calls change nothing."""
 
@@ -58,6 +69,7 @@ class OwnSlot:
 class Entrance:
     """Everything that the jobs of one run share in getting in.
 
+    `conceal` is told the secrets that tasks come across, `fingerprint` gives what may be recorded in their place.
     `regions` is None for tasks of scope "account"; `own_regions` are those of accounts, by id, that have a selection of
     their own.
     """
@@ -67,6 +79,8 @@ class Entrance:
     run_id: str
     scope: Scope
     dry_run: bool = False
+    conceal: Callable[[str], None] = _conceal_nothing
+    fingerprint: Callable[[str], str] = _no_fingerprint
     regions: RegionSelection | None
     own_regions: Mapping[str, RegionSelection] = field(default_factory=dict)
     fallbacks: set[str] = field(default_factory=set)
@@ -135,8 +149,10 @@ class Entrance:
         """Whether the bound client keeps the account's jobs to the declared actions, where AWS is not told them."""
         return account.direct or self._links[account.id].by_client or self.scope.arn is not None
 
-    def context(self, account: Account, region: str, slot: Slot, task: Task, log: Log) -> TargetContext:
-        """The context of one job; the account has been entered."""
+    def context(
+        self, account: Account, region: str, slot: Slot, task: Task, log: Log, *, attempt: int = 1
+    ) -> TargetContext:
+        """The context of one attempt at a job; the account has been entered."""
         ways = self.ways
         binding = Binding(
             lender=self._links[account.id].lender,
@@ -153,11 +169,14 @@ class Entrance:
             partition=ways.caller.partition,
             run_id=self.run_id,
             dry_run=self.dry_run,
+            attempt=attempt,
             log=log,
             home_region=ways.home_region,
             service=task.service,
             clients=ways.clients,
             binding=binding,
+            conceal=self.conceal,
+            fingerprint=self.fingerprint,
         )
 
 

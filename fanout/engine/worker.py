@@ -63,11 +63,19 @@ class JobSlot:
     regained before any of them goes on.
     """
 
-    def __init__(self, scheduler: Scheduler, backoff: Backoff, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        backoff: Backoff,
+        clock: Clock,
+        wake: Callable[[], None],
+        intend: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         self._scheduler = scheduler
         self._backoff = backoff
         self._clock = clock
         self._wake = wake
+        self._intend = intend
         self._paused = False
         self._regained: anyio.Event | None = None
         self.calls = 0
@@ -77,6 +85,11 @@ class JobSlot:
     def called(self) -> None:
         """Note that one AWS call is sent."""
         self.calls += 1
+
+    async def intend(self, service: str, operation: str) -> None:
+        """Have it recorded that an operation which changes things is about to be sent, and wait until it is."""
+        if self._intend is not None:
+            await self._intend(f"{service}:{operation}")
 
     def lost(self) -> None:
         """Note that an operation that changes things was sent and its answer lost."""

@@ -47,6 +47,16 @@ class JobStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeIntended:
+    """An operation that changes things (`operation` is service:Operation) is sent as soon as this is committed."""
+
+    job: Job
+    attempt: int
+    at: float
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
 class RowsYielded:
     """Some rows of an attempt, in order, each as one line of JSON (`fanout.model.row.to_json`)."""
 

@@ -19,5 +19,8 @@ class Slot(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait, and let another job use the permit meanwhile."""
 
+    async def intend(self, service: str, operation: str) -> None:
+        """Have it recorded that an operation which changes things is about to be sent, and wait until it is."""
+
     def lost(self) -> None:
         """Note that an operation that changes things was sent and its answer lost."""

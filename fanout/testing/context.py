@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from fanout.model.account import Account
 from fanout.model.errors import UsageError
 from fanout.model.job import GLOBAL
 from fanout.model.row import Row, to_json
+from fanout.model.tokens import fill
 from fanout.tasks import Context, Task
 from fanout.testing.clients import FakeCall, FakeClient, Script
 from fanout.testing.regions import PARTITIONS
@@ -47,10 +49,10 @@ class FakeContext:
     operation that has neither raises, and says what to add.
 
     Afterwards: `calls` are the calls in order, `slept` the seconds of each `sleep` (which does not wait), `log.entries`
-    what was logged. `service` is the default of `pages()`; `run_task` takes it from the task.
+    what was logged, `concealed` the texts that the task wants kept out of records. `service` is the default of `pages()`; `run_task` takes it from the task.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a context has
         self,
         *,
         pages: Mapping[str, Any] | None = None,
@@ -60,6 +62,7 @@ class FakeContext:
         partition: str = "aws",
         run_id: str = "test-run",
         dry_run: bool = False,
+        attempt: int = 1,
         service: str | None = None,
     ) -> None:
         self.account = Account(id=account) if isinstance(account, str) else account
@@ -67,9 +70,11 @@ class FakeContext:
         self.partition = partition
         self.run_id = run_id
         self.dry_run = dry_run
+        self.attempt = attempt
         self.service = service
         self.log = FakeLog()
         self.slept: list[float] = []
+        self.concealed: list[str] = []
         self._script = Script(answers or {}, pages or {})
 
     @property
@@ -102,6 +107,27 @@ class FakeContext:
         """Note the wait in `slept`, and go on at once."""
         self.slept.append(seconds)
         await checkpoint()
+
+    def lost(self, error: Exception) -> bool:
+        """Whether an error leaves open what was changed: a ConnectionError, a TimeoutError, or an answer of 5xx."""
+        answer = getattr(error, "response", {}).get("ResponseMetadata", {})
+        return isinstance(error, ConnectionError | TimeoutError) or int(answer.get("HTTPStatusCode", 0)) >= 500
+
+    def fill(self, text: str) -> str:
+        """The text with the tokens of the target replaced.
+
+        :raises UsageError: if the account lacks a tag that the text names.
+        """
+        home = PARTITIONS[self.partition].home if self.region == GLOBAL else self.region
+        return fill(text, self.account, home, self.partition)
+
+    def conceal(self, secret: str) -> None:
+        """Note the text in `concealed`."""
+        self.concealed.append(secret)
+
+    def fingerprint(self, secret: str) -> str:
+        """A fingerprint that is the same for the same text, whatever the machine."""
+        return "hmac:" + hmac.new(b"test", secret.encode(), "sha256").hexdigest()[:32]
 
 
 def _items(found: Any) -> list[Any]:

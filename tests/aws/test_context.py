@@ -39,6 +39,8 @@ def context(way: Way, account: str = ACCOUNTS[0], region: str = REGION, service:
         home_region="us-west-2",
         service=service,
         clients=way.clients,
+        conceal=lambda _: None,
+        fingerprint=lambda text: f"hmac:{text}",
         binding=way.binding(lender, region=region),
     )
 

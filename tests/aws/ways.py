@@ -59,6 +59,7 @@ class Slot:
         self.retried: list[Fault] = []
         self.lost_answers = 0
         self.slept: list[float] = []
+        self.intended: list[str] = []
 
     def called(self) -> None:
         self.calls += 1
@@ -71,6 +72,9 @@ class Slot:
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+    async def intend(self, service: str, operation: str) -> None:
+        self.intended.append(f"{service}:{operation}")
 
     def lost(self) -> None:
         self.lost_answers += 1

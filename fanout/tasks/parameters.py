@@ -1,4 +1,4 @@
-"""The contract between fanout and the authors of tasks: @task, Task, Context and the parameters of a task."""
+"""The parameters of a task: read from its signature, typed as options."""
 
 from __future__ import annotations
 
@@ -6,83 +6,21 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Protocol, overload, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from fanout.model.account import Account
 from fanout.model.duration import parse_duration
 from fanout.model.errors import TaskLoadError, UsageError
 from fanout.model.nearest import did_you_mean
-from fanout.model.row import Row
 
-TaskFunction = Callable[..., AsyncIterator[Row]]
-Check = Callable[..., object]
-Scope = Literal["region", "account"]
+PARAMETER_HELP = re.compile(r"^(?=:param |(?:Args|Arguments|Parameters):$)", re.MULTILINE)
+"""Where the part of a docstring begins that tells of parameters."""
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_ACTION = re.compile(r"[a-zA-Z0-9-]+:[A-Za-z0-9*?]+")
-_PARAMETER_HELP = re.compile(r"^(?=:param |(?:Args|Arguments|Parameters):$)", re.MULTILINE)
 _SCALARS: tuple[type, ...] = (str, int, float, bool, Path, date, datetime, timedelta)
-
-
-class Log(Protocol):
-    """What a task may say to the person who runs it; goes to stderr, never to the rows."""
-
-    def debug(self, event: str, **fields: Any) -> Any:
-        """Say something for those who look closely (-vv)."""
-
-    def info(self, event: str, **fields: Any) -> Any:
-        """Say something of interest (-v)."""
-
-    def warning(self, event: str, **fields: Any) -> Any:
-        """Say something that a person should see."""
-
-
-class Context(Protocol):
-    """What a task gets: its own target, and clients that are bound to it."""
-
-    @property
-    def account(self) -> Account:
-        """The account: `id`, `name`, `ou_path`, `tags` (tags only where a term asked for them)."""
-
-    @property
-    def region(self) -> str:
-        """The region's name; "global" for a task of scope "account"."""
-
-    @property
-    def partition(self) -> str:
-        """The partition: aws, aws-us-gov, aws-cn, ..."""
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-
-    @property
-    def dry_run(self) -> bool:
-        """Whether to say what would be changed instead of changing it; calls that do not read are refused then."""
-
-    @property
-    def log(self) -> Log:
-        """A log that already knows account, region and task."""
-
-    def client(self, service: str, *, region: str | None = None) -> Any:
-        """An aiobotocore client bound to this target; cheap, and closing it closes nothing shared.
-
-        `region` is for the rare call that belongs elsewhere; default is this target's own region.
-        """
-
-    def pages(self, operation: str, key: str, *, service: str | None = None, **arguments: Any) -> AsyncIterator[Any]:
-        """Every item under `key` in all pages of an operation: `ctx.pages("describe_vpcs", "Vpcs")`.
-
-        `key` is a JMESPath expression (`"Reservations[].Instances[]"`); `service` defaults to the task's own.
-        """
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait without holding a permit that other jobs could use."""
 
 
 @runtime_checkable
@@ -172,152 +110,31 @@ def _as_typed(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A task: a named async generator of rows, and what it declares about itself.
-
-    `actions` are the IAM actions it needs (None: it does not say); `changes` says that it changes things; `scope` is
-    "region" (once per account × region) or "account" (once per account); `columns` are the columns of its rows in order,
-    or empty where they are not declared; `summary` is the docstring's first line, `description` all of it but for the
-    parameters; `service` is the default of `Context.pages`. `source` is set by whoever found
-    the task: a distribution and version, or `path/to/file.py:name`.
-    """
-
-    name: str
-    function: TaskFunction
-    service: str | None = None
-    actions: tuple[str, ...] | None
-    changes: bool = False
-    scope: Scope = "region"
-    columns: tuple[str, ...] = ()
-    summary: str = ""
-    description: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    check: Check | None = None
-    file: str = ""
-    line: int = 0
-    source: str = field(default="", compare=False)
-
-    def __call__(self, ctx: Context, **parameters: Any) -> AsyncIterator[Row]:
-        """Start the generator on one target."""
-        return self.function(ctx, **parameters)
-
-    def parameter(self, name: str) -> Parameter | None:
-        """The parameter of that name, if there is one."""
-        return next((parameter for parameter in self.parameters if parameter.name == name), None)
-
-
-@overload
-def task(function: TaskFunction, /) -> Task: ...
-
-
-@overload
-def task(
-    *,
-    name: str | None = None,
-    service: str | None = None,
-    actions: Sequence[str] | None = None,
-    changes: bool = False,
-    scope: Scope = "region",
-    columns: Sequence[str] = (),
-    check: Check | None = None,
-) -> Callable[[TaskFunction], Task]: ...
-
-
-def task(
-    function: TaskFunction | None = None,
-    /,
-    *,
-    name: str | None = None,
-    service: str | None = None,
-    actions: Sequence[str] | None = None,
-    changes: bool = False,
-    scope: Scope = "region",
-    columns: Sequence[str] = (),
-    check: Check | None = None,
-) -> Task | Callable[[TaskFunction], Task]:
-    """Make a task of an async generator of rows.
-
-    Its first parameter is the `Context`; keyword-only parameters become options of the command line, with the types str,
-    int, float, bool, Path, date, datetime, timedelta, enums, Literal, any class with a classmethod `parse(text)`, and
-    lists of these; help comes from the docstring's `Args:` section. `check` is called with all of them, by name, before
-    anything runs; the text of a ValueError, or a UsageError with a hint, is what the person who typed them gets to see.
-
-    :raises TaskLoadError: if the function is no such generator, or `check` takes other parameters, naming file and line.
-    """
-
-    def decorate(function: TaskFunction) -> Task:
-        where = _Where.of(function)
-        chosen = name or getattr(function, "__name__", "").strip("_").replace("_", "-")
-        if not _NAME.fullmatch(chosen):
-            raise where.error(f"{chosen!r} is not a name for a task", "use lower-case words joined by dashes")
-        if scope not in ("region", "account"):
-            raise where.error(f"scope is {scope!r}", 'use "region" or "account"')
-        described = inspect.cleandoc(function.__doc__ or "")
-        parameters = _parameters(function, described, where)
-        _check_check(check, parameters, where)
-        return Task(
-            name=chosen,
-            function=function,
-            service=service,
-            actions=_check_actions(actions, where),
-            changes=changes,
-            scope=scope,
-            columns=_check_columns(columns, where),
-            summary=described.partition("\n")[0],
-            description=_PARAMETER_HELP.split(described)[0].rstrip(),
-            parameters=parameters,
-            check=check,
-            file=where.file,
-            line=where.line,
-        )
-
-    return decorate if function is None else decorate(function)
-
-
 @dataclass(frozen=True, slots=True)
-class _Where:
+class Where:
+    """Where a task is defined, for messages to its author."""
+
     file: str
     line: int
     function: str
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> _Where:
+    def of(cls, function: Callable[..., Any]) -> Where:
+        """The file, the line and the name of a function."""
         code = getattr(inspect.unwrap(function), "__code__", None)
         name = getattr(function, "__qualname__", repr(function))
         return cls(code.co_filename, code.co_firstlineno, name) if code else cls("?", 0, name)
 
     def error(self, message: str, hint: str = "") -> TaskLoadError:
+        """The error that says what is wrong there."""
         return TaskLoadError(f"{self.file}:{self.line}: task {self.function}: {message}", hint)
 
 
-def _check_actions(actions: Sequence[str] | None, where: _Where) -> tuple[str, ...] | None:
-    if actions is None:
-        return None
-    if isinstance(actions, str):
-        raise where.error("actions is a string", 'write a list: actions=["ec2:DescribeInstances"]')
-    for action in actions:
-        if not _ACTION.fullmatch(action):
-            raise where.error(f"{action!r} is not an IAM action", 'write service:Action, as in "ec2:DescribeInstances"')
-    return tuple(actions)
+def parameters_of(function: Callable[..., Any], described: str, where: Where) -> tuple[Parameter, ...]:
+    """The parameters of a task's function; `described` is its docstring.
 
-
-def _check_columns(columns: Sequence[str], where: _Where) -> tuple[str, ...]:
-    if isinstance(columns, str):
-        raise where.error("columns is a string", 'write a list: columns=["instance_id"]')
-    if len(set(columns)) < len(columns):
-        raise where.error("columns names one twice", "name each column once")
-    return tuple(columns)
-
-
-def _check_check(check: Check | None, parameters: Sequence[Parameter], where: _Where) -> None:
-    try:
-        inspect.signature(check or (lambda **_: None)).bind(**{each.name: None for each in parameters})
-    except TypeError as error:
-        raise where.error(f"check does not take the task's parameters: {error}", "end with **others") from None
-
-
-def _parameters(function: TaskFunction, described: str, where: _Where) -> tuple[Parameter, ...]:
+    :raises TaskLoadError: if one of them cannot be an option, or the function is no async generator.
+    """
     if not inspect.isasyncgenfunction(function):
         raise where.error("it is not an async generator", "write `async def`, and `yield` each row")
     first, *rest = inspect.signature(function).parameters.values() or (None,)
@@ -328,7 +145,7 @@ def _parameters(function: TaskFunction, described: str, where: _Where) -> tuple[
     return tuple(_parameter(each, hints, helps, where) for each in rest)
 
 
-def _hints(function: TaskFunction, names: Collection[str], where: _Where) -> Mapping[str, Any]:
+def _hints(function: Callable[..., Any], names: Collection[str], where: Where) -> Mapping[str, Any]:
     """The types of the options alone: what else is annotated may be imported under TYPE_CHECKING."""
     unwrapped = inspect.unwrap(function)
     try:
@@ -339,7 +156,7 @@ def _hints(function: TaskFunction, names: Collection[str], where: _Where) -> Map
         raise where.error(f"its annotations cannot be resolved: {error}", hint) from None
 
 
-def _parameter(each: inspect.Parameter, hints: Mapping[str, Any], helps: Mapping[str, str], where: _Where) -> Parameter:
+def _parameter(each: inspect.Parameter, hints: Mapping[str, Any], helps: Mapping[str, str], where: Where) -> Parameter:
     if each.kind is not inspect.Parameter.KEYWORD_ONLY:
         raise where.error(f"parameter {each.name} is not keyword-only", "put `*,` before it")
     if each.name.strip("_") != each.name:
