@@ -17,7 +17,7 @@ from fanout.cli.files import ConfigFile
 from fanout.cli.resolve import Resolved
 from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
-from fanout.tasks import Parameter, Task
+from fanout.tasks import Content, Parameter, Task
 
 Raw = Sequence[str] | str | bool
 """What was typed for one option of a task."""
@@ -131,11 +131,34 @@ def check_together(task: Task, given: Mapping[str, Any], reference: str) -> None
     """
     if task.check is None:
         return
-    defaults = {each.name: each.default for each in task.parameters}
     try:
-        task.check(**defaults | dict(given))
+        task.check(**task.defaults() | dict(given))
     except ValueError as error:
         raise UsageError(str(error), f"see `fanout run {shlex.quote(reference)} --help`") from None
+
+
+def fitted(task: Task, given: Mapping[str, Any], reference: str) -> Task:
+    """The task as it declares itself for these parameters.
+
+    :raises UsageError: if it objects to them.
+    """
+    try:
+        return task.fitted(given)
+    except ValueError as error:
+        raise UsageError(str(error), f"see `fanout run {shlex.quote(reference)} --help`") from None
+
+
+def read_contents(given: Mapping[str, Any]) -> None:
+    """Read every file, variable or stdin that a parameter names, once, before anything runs.
+
+    :raises UsageError: naming the option and what cannot be read.
+    """
+    for name, value in given.items():
+        for each in value if isinstance(value, list | tuple) else (value,):
+            try:
+                _ = each.text if isinstance(each, Content) else None
+            except UsageError as error:
+                raise UsageError(f"--{name.replace('_', '-')}: {error.message}", error.hint) from None
 
 
 def _bind(parameter: Parameter, value: Sequence[str] | str | bool) -> Any:

@@ -110,8 +110,20 @@ def _run(line: TaskLine, flags: Mapping[str, Any], given: Mapping[str, Any]) -> 
     task, invocation = line.task, begin(flags)
     warn_of_sections(invocation, task.name)
     values = parameters.values(task, given, invocation.resolved, line.reference)
-    parameters.check_together(task, values, line.reference)
-    checks.check_accounts(invocation.resolved, f"fanout run {shlex.quote(line.reference)}")
+    return carry_out(invocation, task, values, line.reference, f"fanout run {shlex.quote(line.reference)}")
+
+
+def carry_out(invocation: Invocation, task: Task, values: Mapping[str, Any], reference: str, verb: str) -> int:
+    """Run a task with these parameters; gives the exit code.
+
+    `reference` is the task as it was typed, `verb` the beginning of the command line, both for hints.
+
+    :raises FanoutError: if nothing sensible can run.
+    """
+    parameters.read_contents(values)
+    parameters.check_together(task, values, reference)
+    task = parameters.fitted(task, values, reference)
+    checks.check_accounts(invocation.resolved, verb)
     checks.check_access(invocation.resolved)
     checks.check_regions(invocation.resolved, task)
     checks.check_output(invocation.resolved, task, invocation.stdout)

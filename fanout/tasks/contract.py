@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, overload
 
@@ -15,6 +15,7 @@ from fanout.tasks.parameters import PARAMETER_HELP, Parameter, Where, parameters
 
 TaskFunction = Callable[..., AsyncIterator[Row]]
 Check = Callable[..., object]
+Fit = Callable[..., Mapping[str, Any]]
 Reconcile = Callable[..., Awaitable[bool]]
 Scope = Literal["region", "account"]
 
@@ -28,7 +29,7 @@ class Task:
 
     `actions` are the IAM actions it needs (None: it does not say); `changes` says that it changes things; `scope` is
     "region" (once per account × region) or "account" (once per account); `columns` are the columns of its rows in order,
-    or empty where they are not declared; `check`, `reconcile`, `undo`, `undo_actions` and `tags` are as `task` says; `summary` is the docstring's first line, `description` all of it but for the
+    or empty where they are not declared; `check`, `reconcile`, `undo`, `undo_actions`, `tags` and `fit` are as `task` says; `summary` is the docstring's first line, `description` all of it but for the
     parameters; `service` is the default of `Context.pages`. `source` is set by whoever found
     the task: a distribution and version, or `path/to/file.py:name`.
     """
@@ -48,6 +49,7 @@ class Task:
     undo: TaskFunction | None = None
     undo_actions: tuple[str, ...] = ()
     tags: Check | None = None
+    fit: Fit | None = None
     file: str = ""
     line: int = 0
     source: str = field(default="", compare=False)
@@ -55,6 +57,17 @@ class Task:
     def __call__(self, ctx: Context, **parameters: Any) -> AsyncIterator[Row]:
         """Start the generator on one target."""
         return self.function(ctx, **parameters)
+
+    def defaults(self) -> dict[str, Any]:
+        """What its parameters are where nothing else is said."""
+        return {each.name: each.default for each in self.parameters}
+
+    def fitted(self, parameters: Mapping[str, Any]) -> Task:
+        """The task as it declares itself for some parameters; what is not given has its default.
+
+        :raises ValueError: if the task's `fit` objects to them.
+        """
+        return self if self.fit is None else replace(self, **self.fit(**self.defaults() | dict(parameters)))
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of that name, if there is one."""
@@ -79,6 +92,7 @@ def task(
     undo: TaskFunction | None = None,
     undo_actions: Sequence[str] = (),
     tags: Check | None = None,
+    fit: Fit | None = None,
 ) -> Callable[[TaskFunction], Task]: ...
 
 
@@ -97,6 +111,7 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
     undo: TaskFunction | None = None,
     undo_actions: Sequence[str] = (),
     tags: Check | None = None,
+    fit: Fit | None = None,
 ) -> Task | Callable[[TaskFunction], Task]:
     """Make a task of an async generator of rows.
 
@@ -104,7 +119,9 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
     int, float, bool, Path, date, datetime, timedelta, enums, Literal, any class with a classmethod `parse(text)`, and
     lists of these; help comes from the docstring's `Args:` section. `check` is called with all of them, by name, before
     anything runs; the text of a ValueError, or a UsageError with a hint, is what the person who typed them gets to see.
-    `tags` is called likewise, and says whether the tags of the selected accounts are needed.
+    `tags` is called likewise, and says whether the tags of the selected accounts are needed. `fit` is called likewise where what is declared depends on
+    the parameters: it gives fields of `Task` by name, such as `{"actions": (...,), "changes": False}`. The action "*" stands
+    for all that the role may do: no session policy is derived, and the summary says `scope: none`.
 
     A task that changes things (`changes=True`) yields rows with `action` (what is done; in a dry run what would be),
     `before`, `after` and `changed` (true where it was done, so never in a dry run). Two functions let people trust it further:
@@ -132,6 +149,7 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
         parameters = parameters_of(function, described, where)
         _check_check(check, parameters, where, "check")
         _check_check(tags, parameters, where, "tags")
+        _check_check(fit, parameters, where, "fit")
         _check_ways_back(reconcile, undo, parameters, where)
         return Task(
             name=chosen,
@@ -149,6 +167,7 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
             undo=undo,
             undo_actions=tuple(undo_actions),
             tags=tags,
+            fit=fit,
             file=where.file,
             line=where.line,
         )
