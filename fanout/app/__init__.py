@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fanout.app.again import PastRun, as_it_was, changes_listing, past_run, take_up, undo, undone_task
     from fanout.app.entering import Entered, Keys, enter_account
     from fanout.app.listings import Listing, accounts_listing, regions_listing
     from fanout.app.past import RunRecord, delete_run, export, run_record, run_summary, runs_listing
+    from fanout.app.planfile import PlanFile, apply_plan, make_plan, read_plan, write_plan
     from fanout.app.report import RunResult
     from fanout.app.running import run
     from fanout.app.streams import Streams
@@ -17,36 +19,60 @@ __all__ = [
     "Entered",
     "Keys",
     "Listing",
+    "PastRun",
+    "PlanFile",
     "RunRecord",
     "RunResult",
     "Streams",
     "accounts_listing",
+    "apply_plan",
+    "as_it_was",
+    "changes_listing",
     "delete_run",
     "enter_account",
     "export",
+    "make_plan",
+    "past_run",
+    "read_plan",
     "regions_listing",
     "run",
     "run_record",
     "run_summary",
     "runs_listing",
+    "take_up",
+    "undo",
+    "undone_task",
+    "write_plan",
 ]
 
 _HOME = {
     "Entered": "entering",
     "Keys": "entering",
     "Listing": "listings",
+    "PastRun": "again",
+    "PlanFile": "planfile",
     "RunRecord": "past",
     "RunResult": "report",
     "Streams": "streams",
     "accounts_listing": "listings",
+    "apply_plan": "planfile",
+    "as_it_was": "again",
+    "changes_listing": "again",
     "delete_run": "past",
     "enter_account": "entering",
     "export": "past",
+    "make_plan": "planfile",
+    "past_run": "again",
+    "read_plan": "planfile",
     "regions_listing": "listings",
     "run": "running",
     "run_record": "past",
     "run_summary": "past",
     "runs_listing": "past",
+    "take_up": "again",
+    "undo": "again",
+    "undone_task": "again",
+    "write_plan": "planfile",
 }
 
 

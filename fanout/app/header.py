@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import json
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
+from fanout.app.access_record import recorded
+from fanout.app.fingerprints import fingerprints
 from fanout.app.planning import Planned
 from fanout.app.world import World
 from fanout.model.plan import RunHeader
@@ -26,13 +30,17 @@ class TaskCall:
     source: str
     hash: str
     scope: Scope
+    undo_of: str = ""
+    plan_hash: str = ""
 
 
-def make_header(call: TaskCall, world: World, planned: Planned, run_id: str, created: str) -> RunHeader:
+def make_header(
+    call: TaskCall, world: World, planned: Planned, created: str, fingerprint: Callable[[str], str]
+) -> RunHeader:
     """What is known of a run before it begins; `created` is ISO 8601 UTC."""
     settings = world.settings
     return RunHeader(
-        run_id=run_id,
+        run_id=world.run_id,
         task=call.task.name,
         created=created,
         fanout_version=version("fanout"),
@@ -40,9 +48,9 @@ def make_header(call: TaskCall, world: World, planned: Planned, run_id: str, cre
         task_hash=call.hash,
         changes=call.task.changes,
         columns=call.task.columns,
-        parameters=_parameters(call),
-        selection=_plain(asdict(settings.selection)),
-        limits=_plain(asdict(settings.execution)),
+        parameters=plain_parameters(call.task, call.parameters),
+        selection=plain_values(asdict(settings.selection)),
+        limits=plain_values(asdict(settings.execution)),
         scope=_scope(call, planned, portal=world.ways.portal is not None),
         caller_arn=world.caller.arn,
         caller_account=world.caller.account_id,
@@ -52,7 +60,22 @@ def make_header(call: TaskCall, world: World, planned: Planned, run_id: str, cre
         cached=settings.access.cache,
         portal=world.ways.portal is not None,
         organization_id=planned.organization_id,
+        access=recorded(settings.access, fingerprint),
+        fingerprints=fingerprints(call.parameters, fingerprint),
+        dry_run=settings.execution.dry_run,
+        user=_user(),
+        host=socket.gethostname(),
+        undo_of=call.undo_of,
+        plan_hash=call.plan_hash,
     )
+
+
+def _user() -> str:
+    """The name of the user of this machine; empty where it has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 def _scope(call: TaskCall, planned: Planned, *, portal: bool) -> str:
@@ -65,12 +88,13 @@ def _scope(call: TaskCall, planned: Planned, *, portal: bool) -> str:
     return "session-policy"
 
 
-def _parameters(call: TaskCall) -> dict[str, Any]:
-    """The task's parameters as plain values that can be read back."""
-    found = ((call.task.parameter(name), value) for name, value in call.parameters.items())
+def plain_parameters(task: Task, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's parameters as plain values that can be read back."""
+    found = ((task.parameter(name), value) for name, value in parameters.items())
     return {parameter.name: parameter.plain(value) for parameter, value in found if parameter is not None}
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them."""
     plain: dict[str, Any] = json.loads(to_json(values))
     return plain

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from fanout.aws.entrance import Entrance, access_fault
-from fanout.aws.faults import classify
+from fanout.aws.faults import CallFailed, classify
 from fanout.engine.worker import Ended
 from fanout.model.account import Account
 from fanout.model.duration import format_duration
@@ -15,7 +16,7 @@ from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.job import Job, Outcome, Verdict
 from fanout.model.row import Row
 from fanout.model.slot import Slot
-from fanout.tasks import Task
+from fanout.tasks import Context, Task
 from fanout.views.logs import get_logger
 
 CREDENTIALS = "credentials"
@@ -27,7 +28,8 @@ class TaskWork:
     """Implements `fanout.engine.worker.Work` for one task.
 
     `timeout` is a job's, in seconds; `redact` takes secrets out of text; `ran_out` is the fault that ended the run because
-    the source credentials ran out, or None.
+    the source credentials ran out, or None. Of a run that is taken up again, `changed_before` are the jobs (ids) that
+    changed something before, `questions` those of which nobody knows what became of them.
     """
 
     task: Task
@@ -36,6 +38,8 @@ class TaskWork:
     timeout: float
     scp_deny_fails: bool
     redact: Callable[[str], str]
+    changed_before: frozenset[int] = frozenset()
+    questions: set[int] = field(default_factory=set)
     ran_out: Fault | None = None
 
     async def open(self, account: Account, slot: Slot) -> tuple[str, ...] | None:
@@ -46,7 +50,20 @@ class TaskWork:
         """Run the task on one target."""
         log = get_logger(self.task.name, account_id=account.id, region=job.region)
         context = self.entrance.context(account, job.region, slot, self.task, log)
-        return cast("AsyncGenerator[Row, None]", self.task(context, **self.parameters))
+        rows = cast("AsyncGenerator[Row, None]", self.task(context, **self.parameters))
+        return self._reconciled(context, job, rows) if job.id in self.questions else rows
+
+    async def _reconciled(
+        self, context: Context, job: Job, rows: AsyncGenerator[Row, None]
+    ) -> AsyncGenerator[Row, None]:
+        """Look what became of an earlier attempt, and only then run the task again."""
+        async with aclosing(rows):
+            assert self.task.reconcile is not None, "without it such a job is not taken up"
+            if not await self.task.reconcile(context, **self.task.defaults() | dict(self.parameters)):
+                raise CallFailed(_STILL_UNKNOWN)
+            self.questions.discard(job.id)
+            async for row in rows:
+                yield row
 
     def fault(self, error: Exception) -> Fault:
         """Why an account could not be entered."""
@@ -62,11 +79,15 @@ class TaskWork:
     def settle(self, account: Account, job: Job, ended: Ended) -> Verdict:
         """What became of a job."""
         if ended.timed_out or ended.cut_off:
-            return self._broken_off(ended)
+            verdict = self._broken_off(ended)
+            return replace(verdict, outcome=Outcome.UNKNOWN) if job.id in self.questions else verdict
         if ended.error is None:
-            changed = ended.changed and self.task.changes and not self.entrance.dry_run
-            return Verdict(outcome=Outcome.CHANGED if changed else Outcome.OK)
+            # What an attempt of this run had announced, and a later one finds done, this run has changed.
+            changed = (ended.changed or job.id in self.changed_before) and self.task.changes
+            return Verdict(outcome=Outcome.CHANGED if changed and not self.entrance.dry_run else Outcome.OK)
         fault = self._located(self._clean(classify(_single(ended.error))))
+        if job.id in self.questions:
+            return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
         if ended.lost and self.task.changes:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
         if self._is_denied_by_scp(fault):
@@ -107,13 +128,26 @@ class TaskWork:
         else:
             what = f"its time of {format_duration(self.timeout)} was up"
             fault = _broken(FaultKind.TIMEOUT, "JobTimeout", what, "raise --timeout")
-        if self.task.changes:
+        if self.task.changes and ended.intents:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
         return Verdict(outcome=Outcome.FAILED if ended.timed_out else Outcome.UNREACHED, fault=fault)
+
+    def shut(self, job: Job, fault: Fault) -> Verdict:
+        """A job whose account could not be entered has failed; where nobody knew what became of it, so it stays."""
+        return Verdict(outcome=Outcome.UNKNOWN if job.id in self.questions else Outcome.FAILED, fault=fault)
 
     def regions_of_shut(self, account: Account) -> tuple[str, ...]:
         """The regions that count for an account that was not entered."""
         return self.entrance.if_shut(account)
+
+
+_STILL_UNKNOWN = Fault(
+    kind=FaultKind.STOPPED,
+    stage=Stage.TASK,
+    code="StillUnknown",
+    message="what became of the attempt before cannot be told yet, so nothing was sent again",
+    hint="`fanout resume` asks again; look at the target yourself if it stays so",
+)
 
 
 def ends_all(entrance: Entrance, account: Account, fault: Fault) -> bool:

@@ -37,4 +37,10 @@ def next_steps(summary: Summary, *, sandbox: bool = False) -> Sequence[str]:
     """Commands worth typing after a run; none where the run's ledger goes with its `sandbox`."""
     if sandbox:
         return ()
-    return (f"fanout runs show {summary.run_id}", f"fanout runs export {summary.run_id} -o csv")
+    run_id, coverage = summary.run_id, summary.coverage
+    again: tuple[str, ...] = ()
+    if coverage.failed:
+        again = (f"fanout retry {run_id}",)
+    elif coverage.unreached or coverage.unknown:
+        again = (f"fanout resume {run_id}",)
+    return (*again, f"fanout runs show {run_id}", f"fanout runs export {run_id} -o csv")

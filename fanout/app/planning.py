@@ -81,15 +81,20 @@ def known_regions(account: Account, regions: RegionSelection | None, own: OwnReg
     return None if selected.enabled else selected.fixed
 
 
-async def plan(world: World, task: Task, streams: Streams) -> Planned:
-    """Resolve the selection for a task.
+async def plan(
+    world: World, task: Task, streams: Streams, *, with_tags: bool = False, with_units: bool = False
+) -> Planned:
+    """Resolve the selection for a task; `with_tags` and `with_units` say that tags and units of accounts are needed.
 
     :raises UsageError: if something is wrong with the selection.
     :raises SelectionError: if nothing is selected, or too much.
     :raises AccessError: if the organization cannot be listed.
     """
     regions = select_regions(world, account_scope=task.scope == "account")
-    selection = await select_accounts(world.settings.selection, world.source(streams, changes=task.changes))
+    selection = await select_accounts(
+        world.settings.selection,
+        world.source(streams, changes=task.changes, with_tags=with_tags, with_units=with_units),
+    )
     selection = _without_own(world, task, selection)
     check_access(world, selection.accounts)
     own = select_own_regions(world, selection.accounts) if regions else {}

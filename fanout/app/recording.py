@@ -9,6 +9,7 @@ import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from fanout.ledger.store import LedgerWriter
+from fanout.model.errors import LedgerError
 from fanout.model.event import Event
 from fanout.views.view import View
 
@@ -19,15 +20,20 @@ BATCH_SECONDS = 0.05
 """How long events gather before they are committed together: a commit costs the same for one row and for many."""
 
 
+_Item = tuple[Event, anyio.Event | None]
+"""An event, and what is set once it is committed, where somebody waits for that."""
+
+
 class Recorder:
     """Takes the engine's events and commits them in batches."""
 
     def __init__(self, writer: LedgerWriter, view: View) -> None:
         self._writer = writer
         self._view = view
-        self._send: MemoryObjectSendStream[Event]
-        self._receive: MemoryObjectReceiveStream[Event]
-        self._send, self._receive = anyio.create_memory_object_stream[Event](BUFFER)
+        self._send: MemoryObjectSendStream[_Item]
+        self._receive: MemoryObjectReceiveStream[_Item]
+        self._send, self._receive = anyio.create_memory_object_stream[_Item](BUFFER)
+        self._urgent = anyio.Event()
         self._committed = anyio.Event()
         self._ended = False
 
@@ -35,7 +41,21 @@ class Recorder:
         """Take one event; waits while the writer is far behind."""
         self._view.observe(event)
         with contextlib.suppress(anyio.BrokenResourceError):  # the writer has failed, and that ends the run
-            await self._send.send(event)
+            await self._send.send((event, None))
+
+    async def commit(self, event: Event) -> None:
+        """Take one event, and return when it is committed; it does not wait for others to gather.
+
+        :raises LedgerError: if the ledger cannot be written any more.
+        """
+        self._view.observe(event)
+        committed = anyio.Event()
+        try:
+            await self._send.send((event, committed))
+        except anyio.BrokenResourceError:
+            raise LedgerError("the ledger cannot be written any more", "nothing was sent") from None
+        self._urgent.set()
+        await committed.wait()
 
     def close(self) -> None:
         """There are no more events; a second call does nothing."""
@@ -48,15 +68,23 @@ class Recorder:
         """
         with anyio.CancelScope(shield=True):
             async with self._receive:
-                async for event in self._receive:
-                    await anyio.to_thread.run_sync(self._writer.apply, [event, *self._waiting()])
-                    self._tell()
-                    await anyio.sleep(BATCH_SECONDS)
+                async for item in self._receive:
+                    await self._apply([item, *self._waiting()])
+                    with anyio.move_on_after(BATCH_SECONDS):
+                        await self._urgent.wait()
         self._ended = True
         self._tell()
 
-    def _waiting(self) -> list[Event]:
-        found: list[Event] = []
+    async def _apply(self, items: list[_Item]) -> None:
+        self._urgent = anyio.Event()
+        await anyio.to_thread.run_sync(self._writer.apply, [event for event, _ in items])
+        for _, committed in items:
+            if committed is not None:
+                committed.set()
+        self._tell()
+
+    def _waiting(self) -> list[_Item]:
+        found: list[_Item] = []
         with contextlib.suppress(anyio.WouldBlock, anyio.EndOfStream):
             while len(found) < BUFFER:
                 found.append(self._receive.receive_nowait())

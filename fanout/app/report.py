@@ -50,7 +50,14 @@ def write_summary(path: Path, summary: Summary) -> None:
 
     :raises OSError: if it cannot be written; what was there before stays.
     """
-    text = to_json(summary.as_json()) + "\n"
+    write_whole(path, to_json(summary.as_json()) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text to a file: whole or not at all, so that no reader ever meets half of it.
+
+    :raises OSError: if it cannot be written; what was there before stays.
+    """
     if path.exists() and not path.is_file():  # a pipe or a device is written to in place
         path.write_text(text, encoding="utf-8")
         return

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from fanout.app.past_accounts import accounts_of_run
 from fanout.app.prompting import read_code
 from fanout.app.streams import Streams
 from fanout.aws.accounts import AccountSource, needs_source, only_profiles
@@ -65,7 +66,9 @@ class World:
         """The clients that all accounts share."""
         return self.ways.clients
 
-    def source(self, streams: Streams, *, changes: bool) -> AccountSource:
+    def source(
+        self, streams: Streams, *, changes: bool, with_tags: bool = False, with_units: bool = False
+    ) -> AccountSource:
         """Where a selection's accounts come from."""
         access = self.settings.access
         return AccountSource(
@@ -76,9 +79,12 @@ class World:
             profiles=self.ways.profiles,
             profile_account=self._profile_account,
             list_role=access.list_role,
+            past_accounts=partial(accounts_of_run, self.settings.home),
             login_accounts=self.ways.portal.accounts if self.ways.portal else None,
             role_named=access.role is not None or access.sso is not None,
             changes=changes,
+            with_tags=with_tags,
+            with_units=with_units,
             self_direct=access.self_direct,
             notes=self.ways.portal.notes if self.ways.portal else (),
             check_region=partial(check_region_term, partition=self.partition.id, book=self.book),

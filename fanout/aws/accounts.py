@@ -17,10 +17,12 @@ from fanout.aws.cache import OrganizationCache, stable_identity
 from fanout.aws.listed import (
     AskAccount,
     Listed,
+    PastAccounts,
     Profiles,
     lists_by_term,
     read_lists,
     read_login,
+    read_past,
     read_profiles,
 )
 from fanout.aws.organization import Organization, OrganizationIdentity, OrganizationReader, check_organization
@@ -31,6 +33,7 @@ from fanout.model.selection import NEEDS_ORGANIZATION, Term, TermKind, is_glob, 
 from fanout.model.settings import Caller, SelectionSettings
 
 _WRITTEN = (TermKind.ID, TermKind.FILE, TermKind.STDIN)
+_NAMED = (*_WRITTEN, TermKind.PROFILE, TermKind.SELF)
 _SHOWN = 10
 
 
@@ -40,8 +43,8 @@ class AccountSource:
 
     `organizations` gives a client for Organizations, in its region, as the caller or as `list_role`. `profiles` are the
     named profiles of ~/.aws/config, each with its keys; `profile_account` asks AWS for the account of a profile whose keys
-    do not say it. `login_accounts` asks IAM Identity Center for the accounts of the login, None without --sso. `home` is fanout's directory. `role_named` says that a role was asked for, `changes` that the task
-    changes things, `self_direct` that it may then use the caller's own credentials. `check_region` raises UsageError for
+    do not say it. `login_accounts` asks IAM Identity Center for the accounts of the login, None without --sso. `past_accounts` gives the accounts of a past run whose jobs ended in a certain way. `home` is fanout's directory. `role_named` says that a role was asked for, `changes` that the task
+    changes things, `with_tags` and `with_units` that the tags and the units of accounts are needed whatever the terms, `self_direct` that it may then use the caller's own credentials. `check_region` raises UsageError for
     what is no region, glob or `enabled`. `now` is seconds since the epoch; `sleep` and `clock` (monotonic seconds) serve
     the waiting for throttles. `notes` are lines for people that are known before.
     """
@@ -56,7 +59,10 @@ class AccountSource:
     login_accounts: Callable[[], Awaitable[Sequence[Account]]] | None = None
     role_named: bool = False
     changes: bool = False
+    with_tags: bool = False
+    with_units: bool = False
     self_direct: bool = False
+    past_accounts: PastAccounts | None = None
     check_region: CheckRegion = any_region
     notes: tuple[str, ...] = ()
     now: Callable[[], float] = time.time
@@ -83,6 +89,10 @@ class Selection:
     organization_id: str | None = None
 
 
+PROTECTED = "protected"
+"""Why an account takes no part in what changes things: it is protected, and was not named by its id."""
+
+
 async def select_accounts(settings: SelectionSettings, source: AccountSource) -> Selection:
     """Resolve --accounts, --only, --exclude and --first.
 
@@ -93,17 +103,19 @@ async def select_accounts(settings: SelectionSettings, source: AccountSource) ->
     :raises AccessError: if the organization cannot be listed, or is not the one of --org-id.
     :raises SelectionError: if nothing is left to enter.
     """
-    asked = _parse(settings)
+    asked = _parse(settings, changes=source.changes)
     notes: list[str] = list(source.notes)
     by_term = {
         **await read_login(asked.all, source.login_accounts),
         **await read_lists(asked.all, source.stdin, source.check_region),
         **await read_profiles(asked.all, source.profiles, source.profile_account),
+        **await read_past(asked.all, source.past_accounts),
     }
     listed = lists_by_term(by_term, asked.accounts + asked.only, notes)
     reading = _Reading(settings, source, asked)
-    identity = await reading.identify() if settings.org_id or asked.needs_organization else None
-    if identity is None or not asked.needs_organization:
+    needs_organization = asked.needs_organization or source.with_tags
+    identity = await reading.identify() if settings.org_id or needs_organization else None
+    if identity is None or not needs_organization:
         return _Resolver(asked, source, listed, identity).selection(settings.first, notes)
     kept = await reading.cached(identity)
     if kept is not None:
@@ -142,10 +154,11 @@ class _Asked:
     accounts: tuple[Term, ...]
     only: tuple[Term, ...]
     exclude: tuple[Term, ...]
+    protected: tuple[Term, ...] = ()
 
     @property
     def all(self) -> tuple[Term, ...]:
-        return self.accounts + self.only + self.exclude
+        return self.accounts + self.only + self.exclude + self.protected
 
     def any_of(self, kinds: Iterable[TermKind]) -> bool:
         return any(term.kind in kinds for term in self.all)
@@ -161,15 +174,20 @@ class _Asked:
         )
 
 
-def _parse(settings: SelectionSettings) -> _Asked:
+def _parse(settings: SelectionSettings, *, changes: bool) -> _Asked:
     if not settings.accounts:
         raise SelectionError("no accounts were named", "write --accounts org for all of the organization")
     if settings.first is not None and settings.first < 1:
         raise UsageError(f"--first {settings.first} would leave no account", "it is 1 or more")
+    accounts = parse_terms(settings.accounts, option="--accounts", is_file=_is_file)
+    protected = parse_terms(settings.protected, option="--protected", is_file=_is_file)
+    # Where every account is named by its id, nothing can be protected, and nothing need be read to know what is.
+    named = all(term.kind in _NAMED for term in accounts)
     return _Asked(
-        parse_terms(settings.accounts, option="--accounts", is_file=_is_file),
+        accounts,
         parse_terms(settings.only, option="--only", is_file=_is_file),
         parse_terms(settings.exclude, option="--exclude", is_file=_is_file),
+        () if named or not changes else protected,
     )
 
 
@@ -214,7 +232,10 @@ class _Reading:
 
     @property
     def _depth(self) -> _Depth:
-        return {"with_units": self.asked.any_of([TermKind.OU]), "with_tags": self.asked.any_of([TermKind.TAG])}
+        return {
+            "with_units": self.source.with_units or self.asked.any_of([TermKind.OU]),
+            "with_tags": self.source.with_tags or self.asked.any_of([TermKind.TAG]),
+        }
 
     @property
     def _identity(self) -> str:
@@ -253,13 +274,24 @@ class _Resolver:
         left = self._left(kept, said)
         known = self.listed.of_login | known
         accounts = [self._entering(known.get(account_id) or Account(id=account_id)) for account_id in left]
-        active = tuple(account for account in accounts if account.state == ACTIVE)[:first]
+        kept_out = self._protected(accounts) if self.source.changes else frozenset()
+        active = tuple(each for each in accounts if each.state == ACTIVE and each.id not in kept_out)[:first]
         skipped = tuple((account, account.state.lower()) for account in accounts if account.state != ACTIVE)
+        skipped += tuple((each, PROTECTED) for each in accounts if each.state == ACTIVE and each.id in kept_out)
         if not active:
             raise _nothing(self.asked, (len(found), len(kept), len(left)), skipped)
         said += [_direct_note(account) for account in active if account.direct]
+        said += [
+            _PROTECTED_NOTE.format(account=each.id) for each in accounts if each.id in kept_out and each.management
+        ]
         organization_id = self.identity.id if self.identity else None
         return Selection(accounts=active, skipped=skipped, notes=tuple(said), organization_id=organization_id)
+
+    def _protected(self, accounts: Sequence[Account]) -> frozenset[str]:
+        """The ids of accounts that are protected, and were not named by their ids."""
+        named = {each.id for term in self.asked.accounts if term.kind in _NAMED for each in self._of(term)}
+        protected = {each.id for term in self.asked.protected for each in self._of(term)}
+        return frozenset((protected | {each.id for each in accounts if each.management}) - named)
 
     def _check_written(self, known: Mapping[str, Account]) -> None:
         """Refuse ids that somebody wrote and that are not in the organization, where it has been read; all at once."""
@@ -345,6 +377,9 @@ def _nothing(asked: _Asked, counts: tuple[int, int, int], skipped: Sequence[tupl
         f"no account is left to enter by {asked}: {', '.join(steps)}",
         "an empty selection never means all; `fanout accounts -a org` lists what there is",
     )
+
+
+_PROTECTED_NOTE = "account {account} is the management account: nothing changes it unless it is named by its id (or by self, with --self-direct)"
 
 
 def _direct_note(account: Account) -> str:

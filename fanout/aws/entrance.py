@@ -38,6 +38,7 @@ class OwnSlot:
 
     def __init__(self, backoff: Backoff | None = None) -> None:
         self._backoff = backoff
+        self.attempt = 1
         self.calls = 0
         self.retries = 0
 
@@ -149,9 +150,7 @@ class Entrance:
         """Whether the bound client keeps the account's jobs to the declared actions, where AWS is not told them."""
         return account.direct or self._links[account.id].by_client or self.scope.arn is not None
 
-    def context(
-        self, account: Account, region: str, slot: Slot, task: Task, log: Log, *, attempt: int = 1
-    ) -> TargetContext:
+    def context(self, account: Account, region: str, slot: Slot, task: Task, log: Log) -> TargetContext:
         """The context of one attempt at a job; the account has been entered."""
         ways = self.ways
         binding = Binding(
@@ -169,7 +168,7 @@ class Entrance:
             partition=ways.caller.partition,
             run_id=self.run_id,
             dry_run=self.dry_run,
-            attempt=attempt,
+            attempt=slot.attempt,
             log=log,
             home_region=ways.home_region,
             service=task.service,

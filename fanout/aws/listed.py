@@ -22,7 +22,19 @@ _PROFILE_READERS = 8
 
 Profiles = Mapping[str, Mapping[str, str]]
 AskAccount = Callable[[str], Awaitable[str]]
+PastAccounts = Callable[[str, str | None], Sequence[Account]]
 AskLogin = Callable[[], Awaitable[Sequence[Account]]]
+
+
+async def read_past(terms: Iterable[Term], past: PastAccounts | None) -> dict[Term, Sequence[Account]]:
+    """The accounts of past runs, by term.
+
+    :raises LedgerError: if there is no such run.
+    """
+    wanted = [term for term in terms if term.kind is TermKind.RUN]
+    if past is None:
+        return {}
+    return {term: await to_thread.run_sync(past, term.value, term.pattern) for term in wanted}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ TIMEOUTS = tuple(
 )
 """The options of execution that lists have too, where AWS is asked."""
 
-LATER_NOT_PROJECT = ("task-path", "notify", "protected", "protected-accounts")
+LATER_NOT_PROJECT = ("task-path", "notify", "protected-accounts")
 """Names that a project file must not use, although nothing reads them yet."""
 
 COMMAND_LINE_ONLY = ("yes", "force", "yes-print")
@@ -36,4 +36,4 @@ def reserved() -> frozenset[str]:
     """The names that a task's parameter may not have: every long name, alias and opposite of `fanout run`, and help."""
     names = {name for spec in ALL for name in spec.longs}
     opposites = {spec.opposite for spec in ALL if spec.opposite is not None}
-    return frozenset(names | opposites | {"help", "version"})
+    return frozenset(names | opposites | {"help", "version", "expires"})

@@ -14,6 +14,16 @@ def _seconds(value: timedelta) -> float:
     return value.total_seconds()
 
 
+def check_waves(text: str) -> None:
+    """Check that a text says waves.
+
+    :raises UsageError: if it does not.
+    """
+    from fanout.engine.waves import Waves
+
+    Waves.parse(text)
+
+
 def _formats() -> tuple[str, ...]:
     from fanout.sinks.opening import formats
 
@@ -87,6 +97,15 @@ SELECTION = (
         group=_S,
         field="org_id",
         help="The organization that these credentials must see.",
+    ),
+    OptionSpec(
+        name="protected",
+        kind=kinds.TERM,
+        group=_S,
+        field="protected",
+        multiple=True,
+        may=May.NOT_PROJECT,
+        help="Accounts that nothing changes unless they are named by their ids; the management account always is one.",
     ),
     OptionSpec(
         name="refresh",
@@ -183,6 +202,48 @@ EXECUTION = (
         field="fail_fast",
         default="false",
         help="Stop at the first job that fails.",
+    ),
+    OptionSpec(
+        name="soft",
+        kind=kinds.FLAG,
+        group=_E,
+        field="soft",
+        default="false",
+        help="Let more changes be in flight than may fail before --max-failures stops the run.",
+    ),
+    OptionSpec(
+        name="wave",
+        aliases=("waves",),
+        kind=kinds.text("SHARES", "cumulative shares of the accounts", check_waves),
+        group=_E,
+        field="wave",
+        shown_default="100%",
+        help="Take accounts in waves, as cumulative shares in the plan's order: 1,5%,100%.",
+    ),
+    OptionSpec(
+        name="soak",
+        kind=kinds.DURATION,
+        group=_E,
+        field="soak",
+        shown_default="none",
+        adapt=_seconds,
+        help="How long to wait between waves.",
+    ),
+    OptionSpec(
+        name="halt-on-new-fault",
+        kind=kinds.FLAG,
+        group=_E,
+        field="halt_on_new_fault",
+        default="false",
+        help="Stop at a kind of fault that the waves before did not have.",
+    ),
+    OptionSpec(
+        name="regions-in-sequence",
+        kind=kinds.FLAG,
+        group=_E,
+        field="regions_in_sequence",
+        default="false",
+        help="Take the regions one after another, in the order in which they were named.",
     ),
     OptionSpec(
         name="dry-run",

@@ -47,7 +47,7 @@ class RunCommand(Grouped):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Find the task among the arguments and parse the rest with its options and fanout's, strictly."""
-        line = taskline.find(args, taskline.loader(require_actions=_require_actions(args)))
+        line = taskline.find(args, taskline.loader(require_actions=requires_actions(args)))
         if line is None:
             return super().make_context(info_name, args, parent, **extra)
         name = f"{info_name} {line.reference}"
@@ -76,17 +76,17 @@ def task_command(line: TaskLine) -> TyperCommand:
 
     verb = Verb(
         name=task.name,
-        help=_description(task),
+        help=described(task),
         function=run,
         specs=ALL,
         own=parameters.options(task),
         examples=_examples(line),
-        notes={"What the task needs": _needs(task)},
+        notes={"What the task needs": needs(task)},
     )
     return build(verb)
 
 
-def _require_actions(arguments: list[str]) -> bool:
+def requires_actions(arguments: list[str]) -> bool:
     """Whether the task must declare its actions; asked before the options can be parsed, which takes the task."""
     if "--help" in arguments:
         return False
@@ -165,13 +165,14 @@ def _fitting(settings: Settings, task: Task) -> Settings:
     return replace(settings, selection=replace(settings.selection, regions=(), exclude_regions=()))
 
 
-def _description(task: Task) -> str:
+def described(task: Task) -> str:
     """The task's description without the part on its parameters, which the options repeat."""
     text = re.split(r"^(?:Args|Arguments|Parameters|:param \w+):", task.description, maxsplit=1, flags=re.MULTILINE)[0]
     return text.strip() or task.name
 
 
-def _needs(task: Task) -> str:
+def needs(task: Task) -> str:
+    """What a task needs and does, for its help."""
     actions = "unknown: it declares no actions" if task.actions is None else ", ".join(task.actions) or "no actions"
     runs = "Runs once per account." if task.scope == "account" else "Runs once per account and region."
     changes = "Changes things: it asks before it runs." if task.changes else "Only reads."

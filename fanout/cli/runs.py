@@ -61,6 +61,7 @@ def _show_verb() -> Verb:
         examples=(
             Example("The latest run", "fanout runs show last"),
             Example("As the JSON that --summary-file writes", "fanout runs show last -o json"),
+            Example("What it changed, as CSV", "fanout runs show last --changes -o csv"),
             Example("How to find its calls in CloudTrail", "fanout runs show last --cloudtrail"),
         ),
     )
@@ -121,13 +122,26 @@ def _show(
         bool,
         typer.Option("--cloudtrail", help="Print the queries that find its calls in CloudTrail.", show_default=False),
     ] = False,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="List what it changed, a row a change.", show_default=False)
+    ] = False,
 ) -> int:
     invocation = begin(flags)
     listing.check(invocation)
     with sandboxed(invocation) as inside:
         from fanout import app
 
-        if cloudtrail:
+        if changes:
+            rows = app.changes_listing(inside.settings, run)
+            columns = list(dict.fromkeys(name for row in rows for name in row)) or [
+                "account_id",
+                "account_name",
+                "region",
+            ]
+            listing.show(inside, rows, columns, keep=3)
+            if not rows:
+                inside.say("fanout: the run changed nothing")
+        elif cloudtrail:
             _print_queries(inside, app.run_record(inside.settings, run))
         else:
             _print_summary(inside, app.run_summary(inside.settings, run))

@@ -11,17 +11,21 @@ import anyio
 from anyio.abc import TaskGroup
 
 from fanout.engine.clock import Clock, SystemClock
+from fanout.engine.judge import Judge
 from fanout.engine.limits import Limits
-from fanout.engine.scheduler import Line, Open, Resume, Scheduler, Start, Wait
+from fanout.engine.scheduler import Line, Open, Resume, Scheduler, Start, Taken, Wait
+from fanout.engine.waves import Turn, turns
 from fanout.engine.worker import Ended, JobSlot, Record, Work
 from fanout.model.account import Account
 from fanout.model.event import (
     AccountEntered,
     AccountPlanned,
     AccountSkipped,
+    ChangeIntended,
     JobFinished,
     JobStarted,
     RowsYielded,
+    WaveEnded,
 )
 from fanout.model.fault import Fault, Stage
 from fanout.model.job import Job, Outcome, Verdict
@@ -47,7 +51,9 @@ class Running:
 class Engine:
     """Runs one task's jobs within bounds and records what happens to each of them.
 
-    What is recorded is recorded whole: no deadline and no signal comes between an event and its consequences.
+    What is recorded is recorded whole: no deadline and no signal comes between an event and its consequences. `commit`
+    records an event and returns when it cannot be lost any more; None: nothing is changed. `failed_before` are failures
+    of a run that is taken up again.
     """
 
     work: Work
@@ -55,9 +61,11 @@ class Engine:
     limits: Limits
     backoff: Backoff = field(default_factory=Backoff)
     clock: Clock = field(default_factory=SystemClock)
+    commit: Record | None = None
     api_calls: int = 0
     retries: int = 0
-    failures: int = 0
+    failed_before: int = 0
+    judge: Judge = field(init=False)
     _scheduler: Scheduler = field(init=False)
     _running: set[Running] = field(default_factory=set)
     _news: anyio.Event = field(default_factory=anyio.Event)
@@ -65,6 +73,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._scheduler = Scheduler(self.limits)
+        self.judge = Judge(self.limits, self.failed_before)
 
     def __repr__(self) -> str:
         return f"<Engine {self._scheduler!r}>"
@@ -77,6 +86,15 @@ class Engine:
             if regions is not None:
                 await self.record(AccountPlanned(account, line.first_job_id, regions))
 
+    def take_up(self, accounts: Iterable[Taken], *, skipped: int, next_id: int) -> None:
+        """Take in the accounts of a run that is taken up again: their jobs are in the record, and `skipped` more.
+
+        New jobs get numbers from `next_id` on.
+        """
+        self._scheduler.go_on(skipped, next_id)
+        for taken in accounts:
+            self._scheduler.take_up(taken)
+
     async def skip(self, account: Account, reason: str) -> None:
         """Record an account that is not entered because of its state."""
         await self.record(AccountSkipped(account, self._scheduler.skip(), reason))
@@ -85,6 +103,11 @@ class Engine:
     def jobs(self) -> int:
         """The jobs that are known, those of skipped accounts included."""
         return self._scheduler.jobs
+
+    @property
+    def failures(self) -> int:
+        """Failed and unknown jobs so far; an account that cannot be entered counts once."""
+        return self.judge.failures
 
     @property
     def left(self) -> bool:
@@ -106,7 +129,7 @@ class Engine:
         limit = self.limits.run_timeout
         with anyio.move_on_after(limit) as deadline, self._scope:
             async with anyio.create_task_group() as group:
-                await self._loop(group)
+                await self._waves(group)
         if deadline.cancelled_caught:
             self._scheduler.stop("run-timeout")
         with anyio.CancelScope(shield=True):
@@ -115,6 +138,42 @@ class Engine:
             for line in list(self._scheduler.unknown):
                 await self._number(line, self.work.regions_of_shut(line.account))
         return self._scheduler.stopped
+
+    async def _waves(self, group: TaskGroup) -> None:
+        """Turn by turn, until nothing is left or something stops the run."""
+        counts = self.limits.waves.counts(self._scheduler.accounts)
+        due = 0
+        for turn in turns(counts, self.limits.in_sequence):
+            self.judge.begin(turn.number)
+            due += self._scheduler.turn(turn)
+            self._bound()
+            await self._loop(group)
+            if self._scheduler.stopped:
+                return
+            if turn.ends and due:
+                await self._between(turn)
+                due = 0
+
+    async def _between(self, turn: Turn) -> None:
+        """Judge the wave that is over, and wait before the next."""
+        if turn.of > 1:
+            with anyio.CancelScope(shield=True):
+                await self.record(
+                    WaveEnded(turn.number, turn.of, turn.accounts, self.clock.wall(), self.judge.coverage())
+                )
+        if turn.number == turn.of:
+            return
+        if self.judge.wave_failed():
+            self.drain("failure-limit")
+            return
+        until = self.clock.now() + self.limits.soak
+        while self._scheduler.left and not self._scheduler.stopped and (seconds := until - self.clock.now()) > 0:
+            self._news = anyio.Event()
+            await self._wait(seconds)
+
+    def _bound(self) -> None:
+        """Keep in flight only what may fail without the limit being exceeded by more than one."""
+        self._scheduler.most = self.judge.most(self._scheduler.expected)
 
     async def _loop(self, group: TaskGroup) -> None:
         while not self._scheduler.done:
@@ -145,8 +204,17 @@ class Engine:
     def _wake(self) -> None:
         self._news.set()
 
-    def _slot(self) -> JobSlot:
-        return JobSlot(self._scheduler, self.backoff, self.clock, self._wake)
+    def _slot(self, line: Line | None = None, job: Job | None = None) -> JobSlot:
+        """The slot of a job, or (without one) of entering an account, which changes nothing."""
+        if line is None or job is None or self.commit is None:
+            attempt = line.attempt(job) if line and job else 1
+            return JobSlot(self._scheduler, self.backoff, self.clock, self._wake, attempt=attempt)
+        commit, attempt = self.commit, line.attempt(job)
+
+        async def intend(operation: str) -> None:
+            await commit(ChangeIntended(job, attempt, self.clock.wall(), operation))
+
+        return JobSlot(self._scheduler, self.backoff, self.clock, self._wake, attempt=attempt, intend=intend)
 
     async def _open(self, line: Line) -> None:
         slot = self._slot()
@@ -189,20 +257,25 @@ class Engine:
         if line.regions is None:
             await self._number(line, self.work.regions_of_shut(line.account))
         jobs = self._scheduler.shut(line)
-        self._fail_once()
-        await self._fail(jobs, fault)
+        self._fail_once(fault)
+        await self._fail(line, jobs, fault)
 
-    async def _fail(self, jobs: Iterable[Job], fault: Fault) -> None:
-        verdict = Verdict(outcome=Outcome.FAILED, fault=fault)
+    async def _fail(self, line: Line, jobs: Iterable[Job], fault: Fault) -> None:
+        """Record the end of jobs that never began; one that was tried before was tried once more."""
         for job in jobs:
-            await self.record(JobFinished(job, 0, self.clock.wall(), verdict))
+            verdict = self.work.shut(job, fault)
+            attempt = line.attempt(job) if job.id in line.tried else 0
+            if attempt:
+                await self.record(JobStarted(job, attempt, self.clock.wall()))
+            self.judge.count(verdict)
+            await self.record(JobFinished(job, attempt, self.clock.wall(), verdict))
 
     async def _work(self, line: Line, job: Job) -> None:
-        running = Running(line, job, self._slot())
+        running = Running(line, job, self._slot(line, job))
         self._running.add(running)
         try:
             with anyio.CancelScope(shield=True):
-                await self.record(JobStarted(job, 1, self.clock.wall()))
+                await self.record(JobStarted(job, running.slot.attempt, self.clock.wall()))
             ended = await self._carry_out(running)
             with anyio.CancelScope(shield=True):
                 await self._pass_on(running)
@@ -225,8 +298,20 @@ class Engine:
                     raise
                 # Nobody cancelled the job: a future that it shared was, and that must not end the run.
                 error = RuntimeError("the task's own code raised a cancellation")
-        lost = running.slot.lost_answers > 0
-        return Ended(error=error, changed=running.changed, lost=lost, timed_out=scope.cancelled_caught)
+        return self._ended(running, error=error, timed_out=scope.cancelled_caught)
+
+    def _ended(
+        self, running: Running, *, error: Exception | None = None, timed_out: bool = False, cut_off: bool = False
+    ) -> Ended:
+        slot = running.slot
+        return Ended(
+            error=error,
+            changed=running.changed,
+            intents=slot.intents,
+            lost=slot.lost_answers > 0,
+            timed_out=timed_out,
+            cut_off=cut_off,
+        )
 
     async def _rows(self, running: Running) -> None:
         async with aclosing(self.work.rows(running.line.account, running.job, running.slot)) as rows:
@@ -243,7 +328,7 @@ class Engine:
         """Record the rows gathered so far."""
         if running.chunk:
             chunk, running.chunk = tuple(running.chunk), []
-            await self.record(RowsYielded(running.job, 1, chunk))
+            await self.record(RowsYielded(running.job, running.slot.attempt, chunk))
 
     async def _finish(self, running: Running, verdict: Verdict) -> None:
         """Record the end of a job; an access fault ends the account's other jobs too, and counts once."""
@@ -253,30 +338,31 @@ class Engine:
             return
         shuts = fault.stage is Stage.ACCESS
         if not (shuts and line.shut):
-            self._fail_once()
+            self._fail_once(fault)
         if why := self.work.stops(line.account, fault):
             self.drain(why)
         elif shuts:
-            await self._fail(self._scheduler.drop(line), fault)
+            await self._fail(line, self._scheduler.drop(line), fault)
 
     async def _settle(self, running: Running, verdict: Verdict) -> None:
         slot = running.slot
         self._running.discard(running)
         self._count(slot)
-        await self.record(JobFinished(running.job, 1, self.clock.wall(), verdict, slot.calls, slot.retries))
+        self.judge.count(verdict)
+        await self.record(JobFinished(running.job, slot.attempt, self.clock.wall(), verdict, slot.calls, slot.retries))
 
     async def _cut_off(self, running: Running, *, timed_out: bool) -> None:
         """Record a job that was in flight when the run was broken off."""
-        lost = running.slot.lost_answers > 0
         await self._pass_on(running)
-        ended = Ended(changed=running.changed, lost=lost, timed_out=timed_out, cut_off=True)
+        ended = self._ended(running, timed_out=timed_out, cut_off=True)
         await self._settle(running, self.work.settle(running.line.account, running.job, ended))
 
     def _count(self, slot: JobSlot) -> None:
         self.api_calls += slot.calls
         self.retries += slot.retries
 
-    def _fail_once(self) -> None:
-        self.failures += 1
-        if self.limits.failures.exceeded(self.failures, self._scheduler.expected):
-            self.drain("failure-limit")
+    def _fail_once(self, fault: Fault) -> None:
+        why = self.judge.failed(fault.kind, self._scheduler.expected)
+        self._bound()
+        if why:
+            self.drain(why)

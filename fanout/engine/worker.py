@@ -25,10 +25,14 @@ Record = Callable[[Event], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a job's own code ended: the error that it raised, if any, and what is known of its changes."""
+    """How a job's own code ended: the error that it raised, if any, and what is known of its changes.
+
+    `intents` counts the operations that were to change something; `lost` says that the answer to one did not come.
+    """
 
     error: Exception | None = None
     changed: bool = False
+    intents: int = 0
     lost: bool = False
     timed_out: bool = False
     cut_off: bool = False
@@ -52,6 +56,9 @@ class Work(Protocol):
     def settle(self, account: Account, job: Job, ended: Ended) -> Verdict:
         """What became of a job."""
 
+    def shut(self, job: Job, fault: Fault) -> Verdict:
+        """What becomes of a job whose account could not be entered."""
+
     def regions_of_shut(self, account: Account) -> tuple[str, ...]:
         """The regions that count for an account that was not entered and whose regions are not known."""
 
@@ -69,8 +76,11 @@ class JobSlot:
         backoff: Backoff,
         clock: Clock,
         wake: Callable[[], None],
+        *,
+        attempt: int = 1,
         intend: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
+        self.attempt = attempt
         self._scheduler = scheduler
         self._backoff = backoff
         self._clock = clock
@@ -81,6 +91,7 @@ class JobSlot:
         self.calls = 0
         self.retries = 0
         self.lost_answers = 0
+        self.intents = 0
 
     def called(self) -> None:
         """Note that one AWS call is sent."""
@@ -89,6 +100,7 @@ class JobSlot:
     async def intend(self, service: str, operation: str) -> None:
         """Have it recorded that an operation which changes things is about to be sent, and wait until it is."""
         if self._intend is not None:
+            self.intents += 1
             await self._intend(f"{service}:{operation}")
 
     def lost(self) -> None:

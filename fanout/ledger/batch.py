@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, assert_never
+from typing import Any
 
 from fanout.model.account import Account
 from fanout.model.event import (
     AccountEntered,
     AccountPlanned,
     AccountSkipped,
+    ChangeIntended,
     Event,
     JobFinished,
     JobStarted,
     Noted,
     RowsYielded,
     RunFinished,
+    RunResumed,
+    WaveEnded,
 )
 from fanout.model.fault import Fault
 from fanout.model.job import Outcome
+from fanout.model.row import to_json
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]
 """SQL, and the parameters of each of its executions."""
 
 _ACCOUNT = """
-INSERT INTO accounts (id, name, state, ou_path, management, direct, role, profile, first_job, skipped)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO accounts (id, name, state, ou_path, management, direct, role, profile, tags, first_job, skipped)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
   name = excluded.name, state = excluded.state, ou_path = excluded.ou_path, management = excluded.management,
-  direct = excluded.direct, role = excluded.role, profile = excluded.profile,
+  direct = excluded.direct, role = excluded.role, profile = excluded.profile, tags = excluded.tags,
   first_job = coalesce(excluded.first_job, first_job), skipped = excluded.skipped"""
 _JOB = "INSERT INTO jobs (id, account_id, region) VALUES (?, ?, ?)"
 # An account whose regions are asked for is entered before it is planned.
@@ -38,15 +42,27 @@ INSERT INTO accounts (id, entered_at) VALUES (?, ?)
 ON CONFLICT (id) DO UPDATE SET entered_at = coalesce(entered_at, excluded.entered_at)"""
 _ATTEMPT = "INSERT INTO attempts (started, job, attempt) VALUES (?, ?, ?)"
 _ROW = "INSERT INTO rows (job, attempt, n, data) VALUES (?, ?, ?, ?)"
+_INTENT = """
+INSERT INTO intents (job, attempt, n, at, operation)
+SELECT ?1, ?2, coalesce(max(n) + 1, 0), ?3, ?4 FROM intents WHERE job = ?1 AND attempt = ?2"""
 _FAULT = "INSERT OR IGNORE INTO faults (id, kind, stage, code, message, hint) VALUES (?, ?, ?, ?, ?, ?)"
 _ATTEMPT_ENDED = """
 UPDATE attempts SET ended = ?, outcome = ?, fault = ?, calls = ?, retries = ? WHERE job = ? AND attempt = ?"""
 _JOB_ENDED = """
-UPDATE jobs SET ended = ?, outcome = ?, fault = ?, calls = ?, retries = ?, attempt = ?, rows = ?, reason = ?,
+UPDATE jobs SET ended = ?, outcome = ?, fault = ?, calls = calls + ?, retries = retries + ?, attempt = ?, rows = ?, reason = ?,
        finished_seq = ?, started = coalesce(started, (SELECT min(started) FROM attempts WHERE job = jobs.id))
 WHERE id = ?"""
 _NOTE = "INSERT INTO notes (key, message, count) VALUES (?, ?, 1) ON CONFLICT (key) DO UPDATE SET count = count + 1"
-_RUN = "UPDATE run SET ended = ?, why = ?, api_calls = ?, retries = ?, assume_role_calls = ?"
+_RUN = """
+UPDATE run SET ended = ?, why = ?, api_calls = api_calls + ?, retries = retries + ?,
+       assume_role_calls = assume_role_calls + ?"""
+_RESUMED = "UPDATE run SET ended = NULL, why = NULL"
+# What is to be done once more is no result until it has ended again; its outcome stays, for whoever asks meanwhile.
+_TAKEN_UP = "UPDATE jobs SET finished_seq = NULL WHERE id = ?"
+LATE = """
+UPDATE jobs SET finished_seq = id + (SELECT coalesce(max(finished_seq), 0) FROM jobs)
+WHERE outcome IS NOT NULL AND finished_seq IS NULL"""
+"""Makes results again of the jobs that were taken up and did not end once more."""
 
 
 def storable(text: str) -> str:
@@ -110,7 +126,10 @@ class Batch:
         self._skipped_jobs: list[tuple[Any, ...]] = []
         self._entered: list[tuple[Any, ...]] = []
         self._attempts: list[tuple[Any, ...]] = []
+        self._intents: list[tuple[Any, ...]] = []
         self._rows: list[tuple[Any, ...]] = []
+        self._resumed: list[tuple[Any, ...]] = []
+        self._taken_up: list[tuple[Any, ...]] = []
         self._faults: dict[int, tuple[Any, ...]] = {}
         self._attempts_ended: list[tuple[Any, ...]] = []
         self._jobs_ended: list[tuple[Any, ...]] = []
@@ -132,20 +151,26 @@ class Batch:
 
     def statements(self) -> Iterator[Statement]:
         """What is to be executed, in an order in which each statement finds what it refers to."""
+        yield _RESUMED, self._resumed
+        yield _TAKEN_UP, self._taken_up
         yield _ACCOUNT, self._accounts
         yield _JOB, self._jobs()
         yield _JOB, self._skipped_jobs
         yield _ENTERED, self._entered
         yield _ATTEMPT, self._attempts
+        yield _INTENT, self._intents
         yield _ROW, self._rows
         yield _FAULT, self._faults.values()
         yield _ATTEMPT_ENDED, self._attempts_ended
         yield _JOB_ENDED, self._jobs_ended
         yield _NOTE, self._notes
+        yield LATE, [()] * len(self._run)
         yield _RUN, self._run
 
-    def _add_rare(self, event: AccountPlanned | AccountSkipped | AccountEntered | Noted | RunFinished) -> None:
+    def _add_rare(self, event: Event) -> None:
         match event:
+            case ChangeIntended(job, attempt, at, operation):
+                self._intents.append((job.id, attempt, at, operation))
             case AccountPlanned(account, first_job_id, regions):
                 self._planned.append(event)
                 self._accounts.append(_account(account, first_job_id if regions else None, None))
@@ -153,12 +178,22 @@ class Batch:
                 self._skip(event)
             case AccountEntered(account_id, at):
                 self._entered.append((account_id, at))
+            case _:
+                self._add_of_run(event)
+
+    def _add_of_run(self, event: Event) -> None:
+        match event:
+            case WaveEnded():
+                self._notes.append((f"wave-{event.number}-{event.at}", event.message))
             case Noted(key, message):
                 self._notes.append((storable(key), storable(message)))
+            case RunResumed(_, taken_up):
+                self._resumed.append(())
+                self._taken_up += [(job,) for job in taken_up]
             case RunFinished(at, why, api_calls, retries, assume_role_calls):
                 self._run.append((at, why, api_calls, retries, assume_role_calls))
             case _:
-                assert_never(event)
+                raise AssertionError(f"no statement records a {type(event).__name__}")
 
     def _jobs(self) -> Iterator[tuple[Any, ...]]:
         for planned in self._planned:
@@ -201,5 +236,5 @@ class Batch:
 
 def _account(account: Account, first_job: int | None, skipped: str | None) -> tuple[Any, ...]:
     name, ou_path = storable(account.name), storable(account.ou_path)
-    how = (account.management, account.direct, account.role, account.profile)
+    how = (account.management, account.direct, account.role, account.profile, storable(to_json(account.tags)))
     return account.id, name, account.state, ou_path, *how, first_job, skipped

@@ -16,7 +16,7 @@ from fanout.model.row import to_json
 APPLICATION_ID = 0x46414E4F
 """What marks a SQLite file as a ledger ("FANO"), in the header field that `file` and SQLite keep for it."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The version of schema.sql, kept in SQLite's user_version."""
 
 BUSY_SECONDS = 10.0
@@ -124,6 +124,13 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a later fanout (ledger version {version}; this one reads {SCHEMA_VERSION})",
             "upgrade fanout to read it",
         )
+    if version < 2:
+        _give_intents(connection)
+
+
+def _give_intents(connection: sqlite3.Connection) -> None:
+    """Let a ledger of version 1, which has no table of intents, answer that there are none."""
+    connection.execute("CREATE TEMP TABLE intents (job INTEGER, attempt INTEGER, n INTEGER, at REAL, operation TEXT)")
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

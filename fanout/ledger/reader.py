@@ -46,12 +46,16 @@ FROM jobs CROSS JOIN accounts ON accounts.id = jobs.account_id
      CROSS JOIN rows ON rows.job = jobs.id AND rows.attempt = {_LATEST}
 WHERE jobs.id > :at ORDER BY jobs.id, rows.n LIMIT :limit"""  # noqa: S608  # as above
 _LAST_FINISHED = "SELECT max(finished_seq) FROM jobs WHERE finished_seq IS NOT NULL"
+_OUTCOME = (
+    f"CASE WHEN jobs.id IN doubtful THEN '{Outcome.UNKNOWN}' ELSE coalesce(jobs.outcome, '{Outcome.UNREACHED}') END"
+)
 _JOBS = f"""
-SELECT jobs.id, jobs.account_id, accounts.name, jobs.region, jobs.outcome, jobs.attempt,
+WITH doubtful (job) AS ({totals.DOUBTFUL})
+SELECT jobs.id, jobs.account_id, accounts.name, jobs.region, {_OUTCOME}, jobs.attempt,
        coalesce(jobs.started, (SELECT min(started) FROM attempts WHERE job = jobs.id)), jobs.ended,
        jobs.reason, jobs.calls, jobs.retries, jobs.rows, kind, stage, code, message, hint
 FROM jobs JOIN accounts ON accounts.id = jobs.account_id LEFT JOIN faults ON faults.id = jobs.fault
-WHERE jobs.id > :after AND coalesce(jobs.outcome, '{Outcome.UNREACHED}') IN (SELECT value FROM json_each(:outcomes))
+WHERE jobs.id > :after AND {_OUTCOME} IN (SELECT value FROM json_each(:outcomes))
 ORDER BY jobs.id LIMIT :limit"""  # noqa: S608  # an outcome's name
 
 

@@ -1,4 +1,4 @@
--- The ledger of one run, version 1. Times are seconds since the epoch, UTC; `created` is ISO 8601.
+-- The ledger of one run, version 2. Times are seconds since the epoch, UTC; `created` is ISO 8601.
 -- Plain tables (no STRICT, no RETURNING), so that the SQLite 3.34 of older distributions reads and writes it.
 
 CREATE TABLE run (
@@ -24,6 +24,7 @@ CREATE TABLE accounts (
   direct     INTEGER NOT NULL DEFAULT 0,
   role       TEXT,
   profile    TEXT,
+  tags       TEXT    NOT NULL DEFAULT '{}',       -- JSON; empty where they were not asked for
   first_job  INTEGER,                             -- NULL: its jobs are not known (yet), or there are none
   entered_at REAL,
   skipped    TEXT                                 -- why it is not entered at all
@@ -66,6 +67,16 @@ CREATE TABLE attempts (
   calls   INTEGER NOT NULL DEFAULT 0,
   retries INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (job, attempt)
+) WITHOUT ROWID;
+
+-- What was about to be sent, committed before it was. An attempt that never ended and has one may have changed something.
+CREATE TABLE intents (
+  job       INTEGER NOT NULL,
+  attempt   INTEGER NOT NULL,
+  n         INTEGER NOT NULL,
+  at        REAL    NOT NULL,
+  operation TEXT    NOT NULL,                     -- service:Operation
+  PRIMARY KEY (job, attempt, n)
 ) WITHOUT ROWID;
 
 CREATE TABLE rows (

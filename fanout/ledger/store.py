@@ -11,6 +11,7 @@ from fanout.ledger.batch import Batch, Tally
 from fanout.ledger.connection import open_to_write, write_schema
 from fanout.ledger.disk import make_private_directory, make_private_file, refuse_network, remove_files
 from fanout.ledger.lock import RunLock
+from fanout.ledger.repair import settle
 from fanout.model.errors import LedgerError
 from fanout.model.event import Event
 from fanout.model.plan import RunHeader
@@ -48,6 +49,28 @@ class LedgerWriter:
             lock.release()
             raise
         return cls(path, connection, lock)
+
+    @classmethod
+    def reopen(cls, path: Path) -> LedgerWriter:
+        """Take up the ledger of a run that has ended, or was ended; what never ended is settled first.
+
+        :raises LedgerError: if another process writes it at this moment, or it cannot be written or is no ledger.
+        """
+        lock = RunLock.acquire(path)
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = open_to_write(path)
+            last = settle(connection, path, time.time())
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise _unwritable(path, error) from error
+            raise
+        writer = cls(path, connection, lock)
+        writer._finished_seq = last  # its own
+        return writer
 
     def apply(self, events: Sequence[Event]) -> None:
         """Record events in one transaction: all of them, or none.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from fanout.ledger.cause import cause_of
-from fanout.model.fault import FaultKind, Stage
+from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.job import Outcome
 from fanout.model.plan import RunHeader
 from fanout.model.row import iso
@@ -16,7 +16,25 @@ from fanout.model.summary import AccountCounts, Coverage, FaultGroup, Status, Su
 
 _EXAMPLES = 10
 _OPEN_ACCOUNTS = "SELECT count(*) FROM accounts WHERE first_job IS NULL AND entered_at IS NULL"
+DOUBTFUL = """
+SELECT DISTINCT intents.job FROM intents JOIN attempts ON attempts.job = intents.job AND attempts.attempt = intents.attempt
+WHERE attempts.ended IS NULL"""
+"""Jobs that may have changed something in an attempt that never ended: fanout itself was ended, or is still at it."""
+
+_OUTCOMES = f"""
+WITH doubtful (job) AS ({DOUBTFUL})
+SELECT CASE WHEN id IN doubtful THEN 'unknown' ELSE outcome END AS state, count(*) FROM jobs GROUP BY state"""  # noqa: S608  # the constant above
 _STOPPED_BY_PERSON = ("interrupted", "terminated")
+CRASHED = Fault(
+    kind=FaultKind.STOPPED,
+    stage=Stage.TASK,
+    code="Crashed",
+    message="fanout was ended in the middle of the job, after an operation that changes things had been announced",
+    hint="`fanout resume` looks what became of it",
+)
+"""What such a job is unknown of."""
+
+_CRASHED = -1
 _NO_FAULT = (FaultKind.FAILED.value, Stage.TASK.value, "NoCause", "no cause was recorded", "")
 
 
@@ -72,7 +90,7 @@ def row_outcomes(header: RunHeader) -> tuple[Outcome, ...]:
 
 def coverage(connection: sqlite3.Connection) -> Coverage:
     """Jobs by outcome. An account that was not entered, and whose jobs are not known, counts as one unreached job."""
-    counts: dict[str | None, int] = dict(connection.execute("SELECT outcome, count(*) FROM jobs GROUP BY outcome"))
+    counts: dict[str | None, int] = dict(connection.execute(_OUTCOMES))
     (open_accounts,) = connection.execute(_OPEN_ACCOUNTS).fetchone()
     unreached = counts.pop(None, 0) + open_accounts
     reached = {Outcome(outcome).value: count for outcome, count in counts.items() if outcome is not None}
@@ -137,7 +155,7 @@ def fault_groups(connection: sqlite3.Connection) -> tuple[FaultGroup, ...]:
     groups: dict[tuple[str, ...], _Group] = {}
     keys: dict[int | None, tuple[str, ...]] = {}
     for account, count, fault, *texts in _failures(connection):
-        kind, stage, code, message, hint = texts if texts[0] is not None else _NO_FAULT
+        kind, stage, code, message, hint = _texts(fault, texts)
         if fault not in keys:
             keys[fault] = (kind, stage, code, cause_of(hint), cause_of(message))
         group = groups.setdefault(keys[fault], _Group(hint, message))
@@ -145,6 +163,12 @@ def fault_groups(connection: sqlite3.Connection) -> tuple[FaultGroup, ...]:
         group.accounts[account] = None
     ranked = sorted(groups.items(), key=lambda item: -item[1].count)
     return tuple(_fault_group(key, group) for key, group in ranked)
+
+
+def _texts(fault: int | None, texts: Sequence[str | None]) -> Sequence[str]:
+    if fault == _CRASHED:
+        return (CRASHED.kind.value, CRASHED.stage.value, CRASHED.code, CRASHED.message, CRASHED.hint)
+    return _NO_FAULT if texts[0] is None else [text or "" for text in texts]
 
 
 def timestamp(seconds: float | None) -> str | None:
@@ -155,13 +179,15 @@ def timestamp(seconds: float | None) -> str | None:
 def _failures(connection: sqlite3.Connection) -> Iterator[tuple[str, int, int | None, str, str, str, str, str]]:
     """Account, number of jobs, and fault, in the plan's order."""
     yield from connection.execute(
-        """
-        SELECT ended.account_id, ended.jobs, faults.id, kind, stage, code, message, hint
+        f"""
+        WITH doubtful (job) AS ({DOUBTFUL})
+        SELECT ended.account_id, ended.jobs, ended.fault, kind, stage, code, message, hint
         FROM (
-          SELECT account_id, fault, count(*) AS jobs, min(id) AS first
-          FROM jobs WHERE outcome IN ('failed', 'unknown') GROUP BY account_id, fault
+          SELECT account_id, CASE WHEN id IN doubtful THEN {_CRASHED} ELSE fault END AS fault,
+                 count(*) AS jobs, min(id) AS first
+          FROM jobs WHERE outcome IN ('failed', 'unknown') OR id IN doubtful GROUP BY 1, 2
         ) AS ended LEFT JOIN faults ON faults.id = ended.fault
-        ORDER BY ended.first"""
+        ORDER BY ended.first"""  # noqa: S608  # constants
     )
 
 

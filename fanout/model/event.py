@@ -5,10 +5,11 @@ Times are seconds since the epoch (float, UTC).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fanout.model.account import Account
-from fanout.model.job import Job, Verdict
+from fanout.model.job import Job, Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,34 @@ class JobFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveEnded:
+    """A wave is over: the `number`-th of `of`, with `accounts` of the plan begun so far; `outcomes` counts its jobs."""
+
+    number: int
+    of: int
+    accounts: int
+    at: float
+    outcomes: Mapping[Outcome, int]
+
+    @property
+    def message(self) -> str:
+        """The wave in one line, for people."""
+        counted = " · ".join(
+            f"{outcome.value} {self.outcomes[outcome]}" for outcome in Outcome if self.outcomes.get(outcome)
+        )
+        so_far = "1 account" if self.accounts == 1 else f"{self.accounts} accounts"
+        return f"wave {self.number} of {self.of} is over, with {so_far} so far: {counted or 'nothing was left to do'}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """A run is taken up again: the jobs `taken_up` (ids) are to be done once more."""
+
+    at: float
+    taken_up: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something worth one line to a person; `key` tells repetitions apart from news."""
 
@@ -90,7 +119,7 @@ class RunFinished:
     """The run is over.
 
     `why` is "" (by itself), or "failure-limit", "run-timeout", "interrupted", "terminated", "credentials" (the source
-    credentials ran out), "output-closed" (nobody reads its rows any more).
+    credentials ran out), "output-closed" (nobody reads its rows any more), "new-fault" (a kind that earlier waves did not have).
     """
 
     at: float
@@ -100,4 +129,16 @@ class RunFinished:
     assume_role_calls: int
 
 
-Event = AccountPlanned | AccountSkipped | AccountEntered | JobStarted | RowsYielded | JobFinished | Noted | RunFinished
+Event = (
+    AccountPlanned
+    | AccountSkipped
+    | AccountEntered
+    | JobStarted
+    | ChangeIntended
+    | RowsYielded
+    | JobFinished
+    | WaveEnded
+    | RunResumed
+    | Noted
+    | RunFinished
+)

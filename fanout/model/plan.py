@@ -16,7 +16,9 @@ class RunHeader:
     `task_source` says where the task came from (a distribution and version, or a file), `task_hash` is the SHA-256 of
     that file's content in hex. `session_name` is what its role sessions are called, empty in older ledgers; `cached` says
     that it may have used credentials that an earlier command left behind, `portal` that it entered accounts through IAM
-    Identity Center, which names sessions itself.
+    Identity Center, which names sessions itself. `access` is how to get in, without secrets; `fingerprints` are those of
+    the texts that parameters (by name) stand for. `user` and `host` say who ran it, and where; `undo_of` is the run whose
+    changes it takes back, `plan_hash` that of the plan file that it carries out.
     """
 
     run_id: str
@@ -39,3 +41,10 @@ class RunHeader:
     cached: bool = False
     portal: bool = False
     organization_id: str = ""
+    access: Mapping[str, Any] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    user: str = ""
+    host: str = ""
+    undo_of: str = ""
+    plan_hash: str = ""

@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 from fanout.model.account import is_account_id
 from fanout.model.checks import account_id_hint
 from fanout.model.errors import UsageError
+from fanout.model.fault import FaultKind
+from fanout.model.job import Outcome
 from fanout.model.nearest import did_you_mean, nearest
 
 
@@ -26,6 +28,7 @@ class TermKind(StrEnum):
     SELF = "self"
     SSO = "sso"
     FILE = "file"
+    RUN = "run"
     STDIN = "-"
 
 
@@ -34,11 +37,11 @@ NEEDS_ORGANIZATION = frozenset({TermKind.ORG, TermKind.OU, TermKind.TAG, TermKin
 
 SELECTORS = (
     "org, ou:ID or ou:/PATH, tag:KEY=VALUE, name:GLOB, an account id of twelve digits, profile:NAME, self, sso, "
-    "file:PATH or @PATH, and - for stdin"
+    "file:PATH or @PATH, run:RUN:OUTCOME, and - for stdin"
 )
 """The grammar in one line, for messages and help."""
 
-_KINDS = ("org", "ou", "tag", "name", "profile", "self", "sso", "file")
+_KINDS = ("org", "ou", "tag", "name", "profile", "self", "sso", "file", "run")
 _ANYTHING = ("all", "any", "*", "everything", "organization", "organisation")
 _UNIT_ID = re.compile(r"ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}|r-[0-9a-z]{4,32}")
 _LIKE_AN_ID = re.compile(r"[\d\s.,'eE+-]*\d[\d\s.,'eE+-]*", re.ASCII)
@@ -49,8 +52,9 @@ class Term:
     """One term of a selection.
 
     `text` is what was typed. `value` depends on `kind`: an OU's id or its path without a slash at the end ("/" for the
-    root), a tag's key, a glob over names or profiles, an account id, a file's path; empty for org, self, sso and stdin.
-    `pattern` is the glob over a tag's values, None where having the tag is enough.
+    root), a tag's key, a glob over names or profiles, an account id, a file's path, a past run; empty for org, self, sso and
+    stdin. `pattern` is the glob over a tag's values, None where having the tag is enough; of a run it is the outcome, or
+    the kind of fault, that a job of the account ended with, None for any.
     """
 
     kind: TermKind
@@ -172,10 +176,17 @@ def _profile(text: str, value: str) -> Term:
     return Term(TermKind.PROFILE, text, value)
 
 
-def _run(text: str, _value: str) -> Term:
-    raise UsageError(f"accounts of a past run ({text!r}) cannot be selected yet", f"there are {SELECTORS}")
+def _run(text: str, value: str) -> Term:
+    run, colon, ending = value.partition(":")
+    endings = (*(outcome.value for outcome in Outcome), *(kind.value for kind in FaultKind))
+    if not run:
+        raise UsageError(f"{text!r} names no run", "write run:last:failed, or run:ID:throttled")
+    if colon and ending not in endings:
+        raise UsageError(f"{ending!r} is no outcome and no kind of fault", did_you_mean(ending, endings) or _OUTCOMES)
+    return Term(TermKind.RUN, text, run, ending if colon else None)
 
 
+_OUTCOMES = f"outcomes are {', '.join(outcome.value for outcome in Outcome)}"
 _PARSERS: dict[str, Callable[[str, str], Term]] = {
     "file": _file,
     "name": _name,

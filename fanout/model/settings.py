@@ -14,7 +14,10 @@ DEFAULT_ROLE = "OrganizationAccountAccessRole"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionSettings:
-    """Which accounts and regions: terms as typed, in the grammar of `--accounts` and `--regions`."""
+    """Which accounts and regions: terms as typed, in the grammar of `--accounts` and `--regions`.
+
+    `protected` accounts take part in what changes things only where they are named by their ids.
+    """
 
     accounts: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
@@ -25,6 +28,7 @@ class SelectionSettings:
     max_targets: int | None = None
     org_id: str | None = None
     refresh: bool = False
+    protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,10 @@ class AccessSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSettings:
-    """How much at once, how long, how often, and when to stop. Durations are seconds."""
+    """How much at once, how long, how often, and when to stop. Durations are seconds.
+
+    `soft` lets more changes be in flight than may fail; `wave` are cumulative shares, as typed.
+    """
 
     concurrency: int = 64
     per_account: int = 8
@@ -72,6 +79,11 @@ class ExecutionSettings:
     retries: int = 4
     max_failures: str | None = None
     fail_fast: bool = False
+    soft: bool = False
+    wave: str | None = None
+    soak: float | None = None
+    halt_on_new_fault: bool = False
+    regions_in_sequence: bool = False
     dry_run: bool = False
     scp_deny_fails: bool = False
     require_coverage: float | None = None

@@ -10,6 +10,10 @@ from fanout.model.fault import Fault
 class Slot(Protocol):
     """A job's place in the engine: counts its calls, and waits without holding a permit that others could use."""
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the job this is, from 1."""
+
     def called(self) -> None:
         """Note that one AWS call is sent."""
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fanout.model.errors import UsageError
+from fanout.tasks.records import Format, Record, format_of, records_of
 
 STDIN = "-"
 VARIABLE = "env:"
@@ -19,11 +20,12 @@ class Content:
     once, before anything runs. So a secret stands neither on a command line nor in a ledger, a plan or an export.
     """
 
-    __slots__ = ("_text", "reference")
+    __slots__ = ("_records", "_text", "reference")
 
     def __init__(self, reference: str, text: str | None = None) -> None:
         self.reference = reference
         self._text = text
+        self._records: dict[Format, tuple[Record, ...]] = {}
 
     @classmethod
     def parse(cls, text: str) -> Content:
@@ -42,6 +44,26 @@ class Content:
             self._text = self._read()
         return self._text
 
+    @property
+    def named(self) -> str:
+        """What messages call it: the path, stdin, or the variable."""
+        if self.reference == STDIN:
+            return "stdin"
+        is_variable = self.reference.startswith(VARIABLE)
+        return f"the variable {self.reference.removeprefix(VARIABLE)}" if is_variable else self.reference
+
+    def records(self, form: Format | None = None) -> tuple[Record, ...]:
+        """The text as records (YAML, JSON or CSV), read once: a task asks for them in every job.
+
+        Without `form` the ending of the file's name tells the format, else how the text begins.
+
+        :raises UsageError: if the text cannot be read, with its line and nothing of what it says.
+        """
+        chosen = form or format_of(self.text, self.reference)
+        if chosen not in self._records:
+            self._records[chosen] = records_of(self.text, self.named, chosen)
+        return self._records[chosen]
+
     def __str__(self) -> str:
         return self.reference
 
@@ -59,9 +81,9 @@ class Content:
         try:
             text = read.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise UsageError(f"{self._named} is not UTF-8: byte {error.start} cannot be read") from None
+            raise UsageError(f"{self.named} is not UTF-8: byte {error.start} cannot be read") from None
         if not text:
-            raise UsageError(f"{self._named} is empty")
+            raise UsageError(f"{self.named} is empty")
         return text.removesuffix("\n").removesuffix("\r")
 
     def _read_bytes(self) -> bytes:
@@ -74,10 +96,3 @@ class Content:
             return Path(self.reference).expanduser().read_bytes()
         except OSError as error:
             raise UsageError(f"{self.reference} cannot be read: {error.strerror or error}") from None
-
-    @property
-    def _named(self) -> str:
-        if self.reference == STDIN:
-            return "stdin"
-        is_variable = self.reference.startswith(VARIABLE)
-        return f"the variable {self.reference.removeprefix(VARIABLE)}" if is_variable else self.reference

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from fanout.model.duration import format_duration
-from fanout.model.event import Event
+from fanout.model.event import Event, WaveEnded
 from fanout.model.printable import printable
 from fanout.views.screen import Screen
 from fanout.views.tally import Progress, Tally
@@ -43,6 +43,7 @@ class LineProgress:
         """Count an event."""
         if self._tally is not None:
             self._tally.observe(event)
+            tell_of_wave(self._screen, event)
 
     def close(self) -> None:
         """Stop."""
@@ -60,6 +61,13 @@ class LineProgress:
     def _run(self) -> None:
         while not self._over.wait(self._interval):
             self.tick()
+
+
+def tell_of_wave(screen: Screen, event: Event) -> None:
+    """Write a line at the end of a wave, in a thread: whoever observes never waits for a terminal."""
+    if isinstance(event, WaveEnded):
+        line = printable(f"fanout: {event.message}") + "\n"
+        threading.Thread(target=screen.write, args=(line,), name="wave", daemon=True).start()
 
 
 def describe(progress: Progress, elapsed: float) -> str:

@@ -15,7 +15,7 @@ from fanout.model.duration import format_duration
 from fanout.model.event import Event
 from fanout.model.job import Outcome
 from fanout.model.printable import printable
-from fanout.views.lines import LineProgress
+from fanout.views.lines import LineProgress, tell_of_wave
 from fanout.views.screen import Screen
 from fanout.views.tally import Cause, Progress, Tally
 from fanout.views.view import View
@@ -78,6 +78,7 @@ class LiveProgress:
         """Count an event; the display's own thread shows it."""
         if self._tally is not None:
             self._tally.observe(event)
+            tell_of_wave(self._screen, event)
 
     def close(self) -> None:
         """Take the display away."""

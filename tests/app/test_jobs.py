@@ -67,11 +67,13 @@ def denied_by_scp() -> ClientError:
         (Ended(error=ValueError("no"), lost=True), True, Outcome.UNKNOWN),
         (Ended(error=ValueError("no"), lost=True), False, Outcome.FAILED),
         (Ended(timed_out=True), False, Outcome.FAILED),
-        (Ended(timed_out=True), True, Outcome.UNKNOWN),
+        (Ended(timed_out=True), True, Outcome.FAILED),
+        (Ended(timed_out=True, intents=1), True, Outcome.UNKNOWN),
         (Ended(timed_out=True, cut_off=True), False, Outcome.FAILED),
-        (Ended(timed_out=True, cut_off=True), True, Outcome.UNKNOWN),
+        (Ended(timed_out=True, cut_off=True, intents=2), True, Outcome.UNKNOWN),
         (Ended(cut_off=True), False, Outcome.UNREACHED),
-        (Ended(cut_off=True), True, Outcome.UNKNOWN),
+        (Ended(cut_off=True), True, Outcome.UNREACHED),
+        (Ended(cut_off=True, intents=1), True, Outcome.UNKNOWN),
     ],
 )
 def test_outcomes(ended, changes, outcome):

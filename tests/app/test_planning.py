@@ -14,6 +14,7 @@ from fanout.model.errors import SelectionError, UsageError
 from fanout.model.role import SessionPolicy
 from fanout.tasks import task
 from fanout.testing import World
+from fanout.testing.world import MANAGEMENT_ID
 from tests.app.conftest import REGION, touch, whoami
 
 pytestmark = pytest.mark.anyio
@@ -93,15 +94,36 @@ async def test_skipped_accounts_have_their_reason(start):
     assert found.targets == 3
 
 
-async def test_a_changing_task_keeps_out_of_the_callers_own_account(lab):
+async def test_a_changing_task_keeps_out_of_the_management_account_unless_it_is_named(lab):
     found = await planned(lab, touch)
+
+    assert [reason for _, reason in found.skipped] == ["protected"]
+    assert len(found.accounts) == 3
+    assert any("is the management account" in note for note in found.notes)
+
+
+async def test_a_changing_task_keeps_out_of_the_callers_own_account(lab):
+    found = await planned(lab, touch, accounts=("org", MANAGEMENT_ID))
 
     assert [reason for _, reason in found.skipped] == ["callers_own_account"]
     assert len(found.accounts) == 3
 
 
+async def test_protected_accounts_take_part_only_where_their_ids_are_named(lab):
+    one, two, three = lab.members
+    protected = (f"{one},{two}",)
+
+    by_terms = await planned(lab, touch, accounts=("org", one), protected=protected)
+    by_ids = await planned(lab, touch, accounts=(one, two, three), protected=protected)
+    reading = await planned(lab, protected=protected)
+
+    assert [account.id for account, _ in by_terms.accounts] == [one, three]
+    assert [account.id for account, _ in by_ids.accounts] == [one, two, three]
+    assert len(reading.accounts) == 4
+
+
 async def test_a_changing_task_enters_the_callers_own_account_by_a_role_that_was_named(lab):
-    found = await planned(lab, touch, role="CMDBDiscovery")
+    found = await planned(lab, touch, accounts=(MANAGEMENT_ID, "org"), role="CMDBDiscovery")
 
     assert found.skipped == ()
     assert not any(account.direct for account, _ in found.accounts)

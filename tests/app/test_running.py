@@ -177,7 +177,7 @@ async def test_scope_account_runs_once_per_account_in_global(lab):
 async def test_a_changing_task_leaves_the_callers_own_account_out_with_a_reason(lab):
     asked = []
 
-    ran = await lab.run(touch, confirm=lambda targets: asked.append(targets) or True)
+    ran = await lab.run(touch, accounts=("org", MANAGEMENT_ID), confirm=lambda targets: asked.append(targets) or True)
 
     assert asked == [3]
     assert ran.coverage == {"changed": 3, "skipped": 1}

@@ -55,6 +55,7 @@ class Slot:
 
     def __init__(self, retries: int = 0) -> None:
         self._backoff = Backoff(retries=retries)
+        self.attempt = 1
         self.calls = 0
         self.retried: list[Fault] = []
         self.lost_answers = 0

@@ -114,7 +114,7 @@ class FakeWork:
 
     code: JobCode = no_rows
     enter: OpenCode = known
-    shut: tuple[str, ...] = ("shut-1", "shut-2")
+    guess: tuple[str, ...] = ("shut-1", "shut-2")
     changes: bool = False
     fatal: FaultKind | None = None
     entered: Counter[str] = field(default_factory=Counter)
@@ -148,8 +148,11 @@ class FakeWork:
         outcome = Outcome.UNKNOWN if ended.lost else Outcome.FAILED
         return Verdict(outcome=outcome, fault=self.fault(ended.error))
 
+    def shut(self, _job: Job, fault: Fault) -> Verdict:
+        return Verdict(outcome=Outcome.FAILED, fault=fault)
+
     def regions_of_shut(self, _account: Account) -> tuple[str, ...]:
-        return self.shut
+        return self.guess
 
 
 class Record:

@@ -248,7 +248,7 @@ async def test_a_denied_account_whose_regions_are_not_known_counts_with_those_th
     async def enter(_account, _slot):
         raise denied()
 
-    bench = Bench(FakeWork(enter=enter, shut=("a", "b", "c")))
+    bench = Bench(FakeWork(enter=enter, guess=("a", "b", "c")))
 
     await bench.run(accounts(2, None))
 
@@ -314,7 +314,7 @@ async def test_percentages_count_against_accounts_that_were_not_entered_yet_too(
             raise denied()
         return ("r1",)
 
-    bench = Bench(FakeWork(enter=enter, shut=regions(10)), Limits(concurrency=1, failures=FailureLimit(percent=1.0)))
+    bench = Bench(FakeWork(enter=enter, guess=regions(10)), Limits(concurrency=1, failures=FailureLimit(percent=1.0)))
 
     await bench.run(accounts(10, None))
 
@@ -509,11 +509,11 @@ async def test_the_number_of_jobs_that_wait_is_bounded():
         waiting["now"] -= 1
         yield {}
 
-    bench = Bench(FakeWork(code=code), Limits(concurrency=2, per_account=100, openings=1000.0))
+    bench = Bench(FakeWork(code=code), Limits(concurrency=2, per_account=100, openings=1000.0, paused=8))
 
     await bench.run(accounts(4, regions(25)))
 
-    assert waiting["most"] == 2 + 4 * 2
+    assert waiting["most"] == 2 + 8
     assert bench.record.coverage == {"ok": 100}
 
 
@@ -627,7 +627,7 @@ async def test_accounts_that_were_never_entered_do_not_vanish():
         bench.engine.drain("interrupted")
         return ("own",)
 
-    bench = Bench(FakeWork(enter=enter, shut=("a", "b")), Limits(concurrency=1))
+    bench = Bench(FakeWork(enter=enter, guess=("a", "b")), Limits(concurrency=1))
 
     await bench.run(accounts(4, None))
 

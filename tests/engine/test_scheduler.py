@@ -6,6 +6,7 @@ from collections import Counter
 
 from fanout.engine.limits import Limits
 from fanout.engine.scheduler import Line, Open, Resume, Scheduler, Start, Wait
+from fanout.engine.waves import Turn
 from fanout.model.account import Account
 
 NOW = 1000.0
@@ -24,6 +25,7 @@ def scheduler(accounts: int, regions: tuple[str, ...] | None = REGIONS, **limits
     made = Scheduler(Limits(**limits))
     for number in range(accounts):
         made.add(Account(id=f"{number:012d}"), regions)
+    made.turn(Turn(1, 1, accounts))
     return made
 
 
@@ -124,6 +126,7 @@ def test_accounts_that_are_entered_directly_take_no_turn():
     made = Scheduler(Limits(openings=1.0))
     made.add(Account(id="000000000001", direct=True), REGIONS)
     made.add(Account(id="000000000002"), REGIONS)
+    made.turn(Turn(1, 1, 2))
 
     assert isinstance(made.next(NOW), Open)
     assert isinstance(made.next(NOW), Open)
@@ -216,7 +219,7 @@ def test_a_paused_job_holds_no_permit_and_gets_it_back_before_new_jobs_start():
 
 
 def test_the_number_of_paused_jobs_is_bounded():
-    made = scheduler(20, concurrency=2)
+    made = scheduler(20, concurrency=2, paused=8)
 
     assert [made.pause() for _ in range(9)] == [True] * 8 + [False]
 

@@ -7,6 +7,7 @@ import pytest
 
 from fanout.engine.limits import Limits
 from fanout.engine.scheduler import Open, Resume, Scheduler, Start
+from fanout.engine.waves import Turn
 from fanout.engine.worker import JobSlot
 from fanout.model.account import Account
 from fanout.model.fault import FaultKind
@@ -26,6 +27,7 @@ class Desk:
         self.clock = FakeClock()
         self.scheduler = Scheduler(Limits(concurrency=1))
         self.scheduler.add(Account(id="000000000001"), ("r1", "r2"))
+        self.scheduler.turn(Turn(1, 1, 1))
         opening = self.scheduler.next(START)
         assert isinstance(opening, Open)
         self.scheduler.opened(opening.line)

@@ -416,7 +416,7 @@ def test_a_directory_is_no_ledger(tmp_path):
 def test_a_ledger_of_a_later_fanout_says_what_to_do(scenario):
     scenario.writer.close()
     connection = sqlite3.connect(scenario.path)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.close()
     with pytest.raises(LedgerError, match="later fanout") as caught:
         scenario.reader.summary()

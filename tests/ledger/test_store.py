@@ -56,7 +56,7 @@ def test_a_ledger_is_marked_and_commits_survive_loss_of_power(scenario):
     scenario.writer.close()
     connection = sqlite3.connect(scenario.path)
     assert connection.execute("PRAGMA application_id").fetchone() == (0x46414E4F,)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
     connection.close()
 
 
