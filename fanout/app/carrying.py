@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import anyio
 
 from fanout.app.delivery import Delivery
 from fanout.app.header import TaskCall
+from fanout.app.inherited import inherited, named_profile
 from fanout.app.interrupts import Interrupts
 from fanout.app.jobs import TaskWork
 from fanout.app.output import prints_rows
@@ -233,9 +235,18 @@ def make_entrance(order: Order, world: World, planned: Planned) -> Entrance:
         dry_run=order.settings.execution.dry_run,
         conceal=order.secrets.add,
         fingerprint=order.fingerprint,
+        home=order.settings.home,
+        say=_nothing if order.settings.output.quiet else order.screen.write,
+        inherited=inherited(
+            world.ways.hub.session.full_config, named_profile(order.settings.access, os.environ), os.environ
+        ),
         regions=planned.regions,
         own_regions=planned.own_regions,
     )
+
+
+def _nothing(_text: str) -> None:
+    """Say nothing: --quiet."""
 
 
 def _notes(order: Order, entrance: Entrance) -> list[str]:

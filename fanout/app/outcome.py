@@ -8,6 +8,7 @@ from fanout.model.summary import Summary
 
 INTERRUPTED, TERMINATED = 130, 143
 OUTPUT_LOST, SOME_FAILED, NOTHING_OK, FAILURE_LIMIT, NOTHING_SELECTED = 1, 3, 4, 5, 7
+_BY_LIMIT = ("failure-limit", "new-fault")
 _BY_PERSON = {"interrupted": INTERRUPTED, "terminated": TERMINATED}
 
 
@@ -24,7 +25,7 @@ def exit_code(summary: Summary, require_coverage: float | None = None, *, output
         return OUTPUT_LOST
     if not coverage.selected:
         return NOTHING_SELECTED
-    if summary.why == "failure-limit":
+    if summary.why in _BY_LIMIT:
         return FAILURE_LIMIT
     bad = coverage.failed + coverage.unknown
     if bad and not coverage.ok + coverage.changed:

@@ -22,6 +22,9 @@ from fanout.model.retry import Backoff
 from fanout.model.settings import ExecutionSettings
 from fanout.tasks import Task
 
+WHOLE = ("*",)
+"""The declared actions of a task that is whatever a person makes of it: nothing is derived from them."""
+
 OwnRegions = Mapping[str, RegionSelection]
 """The selections of accounts that have one of their own, by account id."""
 
@@ -91,9 +94,11 @@ async def plan(
     :raises AccessError: if the organization cannot be listed.
     """
     regions = select_regions(world, account_scope=task.scope == "account")
+    # What nothing keeps within bounds does not enter the caller's own account with the caller's own credentials either.
+    unbound = task.actions == WHOLE
     selection = await select_accounts(
         world.settings.selection,
-        world.source(streams, changes=task.changes, with_tags=with_tags, with_units=with_units),
+        world.source(streams, changes=task.changes, unbound=unbound, with_tags=with_tags, with_units=with_units),
     )
     selection = _without_own(world, task, selection)
     check_access(world, selection.accounts)
@@ -176,14 +181,17 @@ async def ask_regions(
 def _without_own(world: World, task: Task, selection: Selection) -> Selection:
     """Leave the caller's own account out of a task that changes things, where there is no way into it but directly."""
     access = world.settings.access
-    if not task.changes or access.role is not None or access.sso is not None or access.self_direct:
+    if (
+        not (task.changes or task.actions == WHOLE)
+        or access.role is not None
+        or access.sso is not None
+        or access.self_direct
+    ):
         return selection
     own = [account for account in selection.accounts if _only_direct(world, account)]
     if not own:
         return selection
-    what = (
-        f"account {own[0].id} is the caller's own, and a task that changes things enters it directly only when told to"
-    )
+    what = f"account {own[0].id} is the caller's own, and what changes things, or has no scope, enters it directly only when told to"
     hint = "add --self-direct, or name a --role"
     if len(own) == len(selection.accounts):
         raise UsageError(what, hint)

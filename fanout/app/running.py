@@ -28,7 +28,7 @@ from fanout.app.delivery import Delivery
 from fanout.app.header import TaskCall, make_header
 from fanout.app.interrupts import Interrupts
 from fanout.app.output import open_output
-from fanout.app.planning import Planned, complete, plan
+from fanout.app.planning import WHOLE, Planned, complete, plan
 from fanout.app.report import RunResult, report
 from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
@@ -45,9 +45,6 @@ from fanout.tasks import Task
 from fanout.views.logs import configure
 from fanout.views.redaction import Redactor
 from fanout.views.screen import Screen
-
-WHOLE = ("*",)
-"""The declared actions of a task that is whatever a person makes of it: nothing is derived from them."""
 
 Fingerprint = Callable[[str], str]
 

@@ -67,7 +67,13 @@ class World:
         return self.ways.clients
 
     def source(
-        self, streams: Streams, *, changes: bool, with_tags: bool = False, with_units: bool = False
+        self,
+        streams: Streams,
+        *,
+        changes: bool,
+        unbound: bool = False,
+        with_tags: bool = False,
+        with_units: bool = False,
     ) -> AccountSource:
         """Where a selection's accounts come from."""
         access = self.settings.access
@@ -83,6 +89,7 @@ class World:
             login_accounts=self.ways.portal.accounts if self.ways.portal else None,
             role_named=access.role is not None or access.sso is not None,
             changes=changes,
+            unbound=unbound,
             with_tags=with_tags,
             with_units=with_units,
             self_direct=access.self_direct,

@@ -44,7 +44,7 @@ class AccountSource:
     `organizations` gives a client for Organizations, in its region, as the caller or as `list_role`. `profiles` are the
     named profiles of ~/.aws/config, each with its keys; `profile_account` asks AWS for the account of a profile whose keys
     do not say it. `login_accounts` asks IAM Identity Center for the accounts of the login, None without --sso. `past_accounts` gives the accounts of a past run whose jobs ended in a certain way. `home` is fanout's directory. `role_named` says that a role was asked for, `changes` that the task
-    changes things, `with_tags` and `with_units` that the tags and the units of accounts are needed whatever the terms, `self_direct` that it may then use the caller's own credentials. `check_region` raises UsageError for
+    changes things, `unbound` that no scope keeps it within bounds, `with_tags` and `with_units` that the tags and the units of accounts are needed whatever the terms, `self_direct` that it may then use the caller's own credentials. `check_region` raises UsageError for
     what is no region, glob or `enabled`. `now` is seconds since the epoch; `sleep` and `clock` (monotonic seconds) serve
     the waiting for throttles. `notes` are lines for people that are known before.
     """
@@ -59,6 +59,7 @@ class AccountSource:
     login_accounts: Callable[[], Awaitable[Sequence[Account]]] | None = None
     role_named: bool = False
     changes: bool = False
+    unbound: bool = False
     with_tags: bool = False
     with_units: bool = False
     self_direct: bool = False
@@ -344,7 +345,7 @@ class _Resolver:
         account = self.listed.entering(account)
         own = account.id == self.source.caller.account_id
         free = not self.source.role_named and account.role is None and account.profile is None
-        direct = own and free and (self.source.self_direct or not self.source.changes)
+        direct = own and free and (self.source.self_direct or not (self.source.changes or self.source.unbound))
         return replace(account, direct=True) if direct else account
 
 

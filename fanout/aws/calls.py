@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -15,10 +19,14 @@ from fanout.aws.lease import SIGNING, Lease, Lender
 from fanout.model.fault import NOT_EXECUTED, RETRYABLE, Fault, FaultKind, Stage
 from fanout.model.operations import action_of, reads
 from fanout.model.policy import allows
+from fanout.model.row import to_json
 from fanout.model.slot import Slot
 
 _LOG = logging.getLogger(__name__)
 _CANCELLED = Fault(kind=FaultKind.TIMEOUT, stage=Stage.CALL, code="Cancelled", message="the call was broken off")
+
+_TOKENS = uuid.UUID("5f0c7a52-6d0b-4a6e-9a53-9d1f4c1f6a10")
+"""The name space of idempotency tokens that fanout derives (RFC 9562, version 5)."""
 
 Send = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
@@ -28,7 +36,7 @@ class Binding:
     """What ties a client to one target. `timeout` is the deadline of one call in seconds.
 
     `allowed` are the actions that the bound client itself keeps to, where no session policy does; None: it does not.
-    `reading` says that it refuses every operation that is not known to read: a dry run. `may_be_off` says that the account may not have enabled the region, which looks like credentials that are not known yet.
+    `reading` says that it refuses every operation that is not known to read: a dry run. Idempotency tokens are derived from `seed`. `may_be_off` says that the account may not have enabled the region, which looks like credentials that are not known yet.
     """
 
     lender: Lender
@@ -39,6 +47,22 @@ class Binding:
     stage: Stage = Stage.CALL
     may_be_off: bool = False
     reading: bool = False
+    seed: str = ""
+    _calls: Counter[str] = field(default_factory=Counter)
+
+    def idempotent(self, operation: str, members: Sequence[str], params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters with their idempotency tokens filled in: the same for the same call of the same job.
+
+        So a call that a later attempt sends once more is known by AWS as the one that it has carried out. Calls that are alike
+        within one attempt are told apart by their order. Without a `seed` the SDK makes tokens at random.
+        """
+        missing = [member for member in members if member not in params]
+        if not self.seed or not missing:
+            return params
+        digest = hashlib.sha256(f"{self.seed} {operation} {to_json(_plain(params))}".encode()).hexdigest()
+        self._calls[digest] += 1
+        token = str(uuid.uuid5(_TOKENS, f"{digest} {self._calls[digest]}"))
+        return params | dict.fromkeys(missing, token)
 
     async def presign(self, generate: Callable[[], Awaitable[Any]], service: str, operation: str) -> Any:
         """Sign an operation without sending it.
@@ -132,6 +156,15 @@ class Binding:
     def _note_lost(self, fault: Fault, reading: bool) -> None:
         if not reading and fault.kind in RETRYABLE and fault.kind not in NOT_EXECUTED:
             self.slot.lost()
+
+
+def _plain(value: Any) -> Any:
+    """Parameters as they can be written down; a stream is told by nothing but its type."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in sorted(value.items(), key=lambda item: str(item[0]))}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if isinstance(value, str | int | float | bytes | datetime | None) else type(value).__name__
 
 
 def _refuses(lease: Lease, fault: Fault) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial, wraps
 from ipaddress import ip_address
 from typing import Any
@@ -29,6 +29,9 @@ ACCOUNT_BOUND = frozenset({"timestream-query", "timestream-write"})
 
 EXPRESS_SUFFIX = "--x-s3"
 """How names of S3 Express buckets end; their sessions are remembered by bucket alone, whoever opened them."""
+
+S3_CONTROL = "s3control"
+"""S3's operations on accounts: each is sent to a host that begins with the account's id."""
 
 PRESIGNED = {
     "generate_presigned_post": ("s3", "PutObject"),
@@ -133,12 +136,15 @@ class Clients:
         # the public create_client wraps this in a context manager that would close what is shared
         creation = self._session._create_client(service, region, endpoint_url=url, config=self._config)  # noqa: SLF001  # as said
         try:
-            return _without_waiting(creation)
+            client = _without_waiting(creation)
         except UnknownServiceError:
             known = self._session.get_available_services()
             raise UsageError(f"AWS has no service {service!r}", did_you_mean(service, known)) from None
         except (BotoCoreError, ValueError) as error:
             raise UsageError(f"no client for {service} in {region}: {error}") from error
+        if service == S3_CONTROL and url is not None:
+            client.meta.events.register("before-call.s3-control", _to_the_endpoint_itself)
+        return client
 
     def _endpoint_url(self, service: str, region: str) -> str | None:
         url = self._endpoints(service, region) if self._endpoints else None
@@ -263,8 +269,32 @@ def _bind_class(client_class: type) -> type:
 async def _make_api_call(self: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
     tie: _Tie = self._fanout
     source: Any = tie.dedicated() if _is_express(api_params) else super(type(self), self)
-    service = self._service_model.signing_name
+    service = _service_of(self)
+    members = _idempotent_members(self, operation_name)
+    if members:
+        api_params = tie.binding.idempotent(f"{service}:{operation_name}", members, api_params)
     return await tie.binding.call(source._make_api_call, service, operation_name, api_params)  # noqa: SLF001  # this is the override
+
+
+def _service_of(client: Any) -> str:
+    """What a client's service is called where actions are named: how it signs, but for S3 Control, which signs as S3."""
+    model = client._service_model  # noqa: SLF001  # as botocore's own mixins do
+    return str(model.service_name if model.service_name == S3_CONTROL else model.signing_name)
+
+
+def _to_the_endpoint_itself(params: dict[str, Any], **_: Any) -> None:
+    """Take the account's id out of the host of an endpoint on this machine: there is no name ID.127.0.0.1."""
+    url = urlsplit(params["url"])
+    account, dot, host = url.netloc.partition(".")
+    name = host.rpartition(":")[0] or host
+    if dot and account.isdigit() and (name == "localhost" or _is_loopback(name)):
+        params["url"] = url._replace(netloc=host).geturl()
+
+
+def _idempotent_members(client: Any, operation_name: str) -> Sequence[str]:
+    """The members that make an operation idempotent, which the SDK would fill at random."""
+    members: Sequence[str] = client._service_model.operation_model(operation_name).idempotent_members  # noqa: SLF001  # as botocore's own handler
+    return members
 
 
 def _is_express(params: Mapping[str, Any]) -> bool:

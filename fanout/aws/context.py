@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import jmespath
@@ -24,7 +25,11 @@ from fanout.tasks import Log
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetContext:
-    """Implements `fanout.tasks.Context` over shared clients."""
+    """Implements `fanout.tasks.Context` over shared clients.
+
+    For programs that a task starts: `home` is fanout's directory, `say` writes to the person (None: nothing is to be said),
+    `inherited` are variables that stand for what the source profile says on endpoints and the like.
+    """
 
     account: Account
     region: str
@@ -39,6 +44,9 @@ class TargetContext:
     binding: Binding
     conceal: Callable[[str], None]
     fingerprint: Callable[[str], str]
+    home: Path | None = None
+    say: Callable[[str], object] | None = None
+    inherited: Mapping[str, str] = field(default_factory=dict)
     _held: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, *, region: str | None = None) -> Any:

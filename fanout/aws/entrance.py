@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import random
 
 import anyio
@@ -70,7 +71,8 @@ class OwnSlot:
 class Entrance:
     """Everything that the jobs of one run share in getting in.
 
-    `conceal` is told the secrets that tasks come across, `fingerprint` gives what may be recorded in their place.
+    `conceal` is told the secrets that tasks come across, `fingerprint` gives what may be recorded in their place;
+    `home`, `say` and `inherited` are for programs that tasks start (see `TargetContext`).
     `regions` is None for tasks of scope "account"; `own_regions` are those of accounts, by id, that have a selection of
     their own.
     """
@@ -82,6 +84,9 @@ class Entrance:
     dry_run: bool = False
     conceal: Callable[[str], None] = _conceal_nothing
     fingerprint: Callable[[str], str] = _no_fingerprint
+    home: Path | None = None
+    say: Callable[[str], object] | None = None
+    inherited: Mapping[str, str] = field(default_factory=dict)
     regions: RegionSelection | None
     own_regions: Mapping[str, RegionSelection] = field(default_factory=dict)
     fallbacks: set[str] = field(default_factory=set)
@@ -161,6 +166,7 @@ class Entrance:
             allowed=self.scope.allowed if self.kept_by_client(account) else None,
             reading=self.scope.reading,
             may_be_off=self.may_be_off(account, region),
+            seed=f"{self.run_id} {account.id} {region} {task.name}",
         )
         return TargetContext(
             account=account,
@@ -176,6 +182,9 @@ class Entrance:
             binding=binding,
             conceal=self.conceal,
             fingerprint=self.fingerprint,
+            home=self.home,
+            say=self.say,
+            inherited=self.inherited,
         )
 
 

@@ -17,8 +17,10 @@ def always(_targets: int) -> bool:
     return True
 
 
-def asking(task: str, stdin: TextIO, stderr: TextIO, *, stdin_is_data: bool) -> Confirm:
+def asking(task: str, stdin: TextIO, stderr: TextIO, *, stdin_is_data: bool, unbound: bool = False) -> Confirm:
     """Ask on the terminal; where stdin carries data, on the controlling terminal itself.
+
+    `unbound` says that no scope keeps the task within bounds, which the question then names.
 
     :raises UsageError: if there is no terminal to ask on.
     """
@@ -30,7 +32,7 @@ def asking(task: str, stdin: TextIO, stderr: TextIO, *, stdin_is_data: bool) -> 
 
     def ask(targets: int) -> bool:
         with _terminal(stdin, stderr) as (answers, questions):
-            return _ask(task, targets, answers, questions)
+            return _ask(f"{task} (scope: none)" if unbound else task, targets, answers, questions)
 
     return ask
 

@@ -14,7 +14,18 @@ from fanout.model.errors import UsageError
 from fanout.model.nearest import did_you_mean
 
 _PREFIX = "FANOUT_"
-_OTHERS = ("FANOUT_HOME", "FANOUT_DEBUG")
+_OTHERS = (
+    "FANOUT_HOME",
+    "FANOUT_DEBUG",
+    "FANOUT_ACCOUNT_ID",
+    "FANOUT_ACCOUNT_NAME",
+    "FANOUT_PARTITION",
+    "FANOUT_REGION",
+    "FANOUT_RUN_ID",
+    "FANOUT_TAGS",
+)
+_TAGS = "FANOUT_TAG_"
+"""Begins the variables that `fanout exec` sets for the tags of accounts; a fanout inside of it has nothing to do with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,8 @@ def _parse(spec: OptionSpec, text: str) -> Any:
 def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     """A warning for each FANOUT_* variable that means nothing."""
     known = [spec.variable for spec in SETTINGS] + list(_OTHERS)
-    strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
+    ours = (name for name in environ if name.startswith(_PREFIX) and not name.startswith(_TAGS))
+    strangers = sorted(name for name in ours if name not in known)
     return tuple(_warning(name, known) for name in strangers)
 
 

@@ -31,6 +31,13 @@ _EXAMPLES = (
 
 VERBS: Mapping[str, tuple[str, str]] = {
     "run": ("Run a task in every selected account and region.", "run:command"),
+    "call": ("Call any operation of any AWS service.", "call:command"),
+    "exec": ("Run any program once per account or region, with its credentials.", "execute:command"),
+    "plan": ("Write what a run would do to a plan file.", "planning:plan_command"),
+    "apply": ("Carry out a plan file.", "planning:apply_command"),
+    "resume": ("Finish a run that was interrupted.", "again:resume_command"),
+    "retry": ("Try some outcomes of a run again.", "again:retry_command"),
+    "undo": ("Take back what a run changed.", "again:undo_command"),
     "accounts": ("List the accounts that a selection resolves to.", "accounts:accounts_command"),
     "regions": ("List the account and region pairs that it resolves to.", "accounts:regions_command"),
     "tasks": ("List the tasks, or show what one needs.", "tasks:command"),

@@ -135,8 +135,10 @@ def carry_out(invocation: Invocation, task: Task, values: Mapping[str, Any], ref
 def _confirm(task: Task, invocation: Invocation) -> confirm.Confirm:
     if not task.changes or invocation.resolved.value("yes") or invocation.resolved.value("dry-run"):
         return confirm.always
+    access = invocation.settings.access
+    unbound = access.session_policy is None and (task.actions == ("*",) or not access.scoped)
     terms = (part.strip() for text in invocation.resolved.value("accounts") for part in text.split(","))
-    return confirm.asking(task.name, invocation.stdin, invocation.stderr, stdin_is_data="-" in terms)
+    return confirm.asking(task.name, invocation.stdin, invocation.stderr, stdin_is_data="-" in terms, unbound=unbound)
 
 
 def _execute(task: Task, values: Mapping[str, Any], invocation: Invocation, agreed: confirm.Confirm) -> int:

@@ -319,8 +319,10 @@ class Engine:
                 if not isinstance(row, Mapping):
                     raise TypeError(f"the task yielded a {type(row).__name__}, not a row")
                 running.chunk.append(to_json(row))
-                running.changed = running.changed or row.get("changed") is True
-                if len(running.chunk) >= CHUNK:
+                changed = row.get("changed") is True
+                running.changed = running.changed or changed
+                # What was changed is told before the next change is announced, so that a crash loses one row at the most.
+                if changed or len(running.chunk) >= CHUNK:
                     with anyio.CancelScope(shield=True):  # exactly once, whatever cancels the job meanwhile
                         await self._pass_on(running)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,6 +17,9 @@ from fanout.ledger.totals import status, timestamp
 from fanout.model.errors import LedgerError
 from fanout.model.nearest import did_you_mean
 from fanout.model.summary import Coverage, Status
+
+OUTPUT_ENDING = ".output"
+"""What programs that a run started have printed is kept in a directory with the run's id and this for its name."""
 
 LAST = "last"
 """The word for the newest run."""
@@ -100,6 +104,9 @@ def delete_run(home: Path, ref: str) -> Path:
     lock = RunLock.acquire(path)
     try:
         remove_files(path)
+        output = path.with_suffix(OUTPUT_ENDING)
+        if output.is_dir():
+            shutil.rmtree(output)
     except OSError as error:
         raise LedgerError(f"the run {path.stem} cannot be deleted: {error.strerror}", f"check {path.parent}") from None
     finally:

@@ -11,7 +11,22 @@ _READING = re.compile(
     r"|Simulate|Validate|Decode|AssumeRole|View|Discover|Download)(?![a-z])"
     # Reports that IAM makes for whoever asks; nothing of the account changes.
     r"|GenerateServiceLastAccessedDetails|GenerateCredentialReport"
+    # Actions of API Gateway are methods of HTTP.
+    r"|(GET|HEAD)$"
 )
+_PREFIXES = {
+    "IoTSecuredTunneling": "iot",
+    "cloudcontrolapi": "cloudformation",
+    "iot-jobs-data": "iotjobsdata",
+    "iotdata": "iot",
+    "monitoring": "cloudwatch",
+    "mturk-requester": "mechanicalturk",
+    "partnercentral-selling": "partnercentral",
+    "s3control": "s3",
+    "tagging": "tag",
+}
+"""What actions begin with, where services sign with another name."""
+
 _ACTIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjects": "s3:ListBucket",
@@ -22,6 +37,9 @@ _ACTIONS = {
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "lambda:Invoke": "lambda:InvokeFunction",
+    "s3control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
+    "s3control:PutPublicAccessBlock": "s3:PutAccountPublicAccessBlock",
+    "s3control:DeletePublicAccessBlock": "s3:PutAccountPublicAccessBlock",
     "access-analyzer:GetFindingV2": "access-analyzer:GetFinding",
     "access-analyzer:ListFindingsV2": "access-analyzer:ListFindings",
 }
@@ -33,9 +51,9 @@ def reads(operation: str) -> bool:
 
 
 def action_of(service: str, operation: str) -> str:
-    """The IAM action of an operation; `service` is the signing name.
+    """The IAM action of an operation; `service` is the signing name, or s3control, which signs as s3 does.
 
     Operation and action mostly share their name (AWS Service Authorization Reference); the exceptions are a table.
     """
     action = f"{service}:{operation}"
-    return _ACTIONS.get(action, action)
+    return _ACTIONS.get(action, f"{_PREFIXES.get(service, service)}:{operation}")

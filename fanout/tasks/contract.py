@@ -141,15 +141,11 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
     def decorate(function: TaskFunction) -> Task:
         where = Where.of(function)
         chosen = name or getattr(function, "__name__", "").strip("_").replace("_", "-")
-        if not _NAME.fullmatch(chosen):
-            raise where.error(f"{chosen!r} is not a name for a task", "use lower-case words joined by dashes")
-        if scope not in ("region", "account"):
-            raise where.error(f"scope is {scope!r}", 'use "region" or "account"')
+        _check_name(chosen, scope, where)
         described = inspect.cleandoc(function.__doc__ or "")
         parameters = parameters_of(function, described, where)
-        _check_check(check, parameters, where, "check")
-        _check_check(tags, parameters, where, "tags")
-        _check_check(fit, parameters, where, "fit")
+        for called, what in ((check, "check"), (tags, "tags"), (fit, "fit")):
+            _check_check(called, parameters, where, what)
         _check_ways_back(reconcile, undo, parameters, where)
         return Task(
             name=chosen,
@@ -173,6 +169,13 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
         )
 
     return decorate if function is None else decorate(function)
+
+
+def _check_name(name: str, scope: str, where: Where) -> None:
+    if not _NAME.fullmatch(name):
+        raise where.error(f"{name!r} is not a name for a task", "use lower-case words joined by dashes")
+    if scope not in ("region", "account"):
+        raise where.error(f"scope is {scope!r}", 'use "region" or "account"')
 
 
 def _check_actions(actions: Sequence[str] | None, where: Where) -> tuple[str, ...] | None:

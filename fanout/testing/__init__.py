@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fanout.testing.analyzer import SimFinding
+    from fanout.testing.changes import Change
     from fanout.testing.clients import FakeCall, NoAnswerError, client_error
     from fanout.testing.context import FakeContext, FakeLog, run_task
     from fanout.testing.endpoint import Endpoint
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Change",
     "Endpoint",
     "Entry",
     "FakeCall",
@@ -42,6 +44,7 @@ __all__ = [
 
 _HOME = {
     "Answer": "faults",
+    "Change": "changes",
     "Endpoint": "endpoint",
     "Entry": "statistics",
     "FakeCall": "clients",

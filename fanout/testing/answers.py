@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from xml.sax.saxutils import escape
 
+from fanout.testing.changes import Note
+
 XML = "text/xml;charset=UTF-8"
 JSON = "application/x-amz-json-1.1"
 REST_JSON = "application/json"
@@ -18,7 +20,10 @@ EC2_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 @dataclass(slots=True)
 class Reply:
-    """What goes back: an answer after `delay` seconds, or none: the connection is reset, or left hanging."""
+    """What goes back: an answer after `delay` seconds, or none: the connection is reset, or left hanging.
+
+    `whole` is whether it is the service's own answer, all of it; `change` is told when that has gone out.
+    """
 
     status: int
     body: bytes
@@ -26,6 +31,13 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     ending: Literal["answer", "reset", "hang"] = "answer"
+    whole: bool = True
+    change: Note | None = None
+
+    def sent(self) -> None:
+        """It is on the wire."""
+        if self.change is not None and self.whole:
+            self.change.answered()
 
 
 class RefusedError(Exception):
@@ -53,8 +65,13 @@ FORMATS = {
     "sso-oidc": "rest-json",
     "access-analyzer": "rest-json",
     "s3": "rest-xml",
+    "s3control": "rest-xml",
+    "logs": "json",
+    "tagging": "json",
+    "tag": "json",
+    "kms": "json",
 }
-"""How each simulated service words its answers and refusals."""
+"""How each simulated service words its answers and refusals; by the prefix of its actions, too, where that differs."""
 
 _NAMESPACES = {"iam": "https://iam.amazonaws.com/doc/2010-05-08/"}
 
@@ -211,4 +228,4 @@ def refused(service: str, error: RefusedError, request_id: str) -> Reply:
 def html(status: int, title: str) -> Reply:
     """A page from something that is not AWS."""
     body = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return Reply(status, body.encode(), "text/html")
+    return Reply(status, body.encode(), "text/html", whole=False)

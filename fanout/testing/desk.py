@@ -12,22 +12,28 @@ from fanout.testing.analyzer import Analyzer
 from fanout.testing.answers import RefusedError, Reply, html, refusal, refused
 from fanout.testing.buckets import Buckets
 from fanout.testing.calls import Call
-from fanout.testing.ec2 import Ec2
+from fanout.testing.changes import Change, Changes
+from fanout.testing.ec2.service import Ec2
 from fanout.testing.faults import Answer, FaultBook, FaultRule
 from fanout.testing.iam.service import Iam
 from fanout.testing.identities import Identity, Vault
+from fanout.testing.keys import Keys
+from fanout.testing.logs import Logs
 from fanout.testing.organization import Organization
 from fanout.testing.parameters import Parameters
 from fanout.testing.portal import Portal
+from fanout.testing.public_access import PublicAccess
 from fanout.testing.routes import Asked, read
 from fanout.testing.signatures import Claim, ClaimError, Verifier, Wire, read_claim
 from fanout.testing.statistics import Entry, Statistics
 from fanout.testing.sts import Sts
+from fanout.testing.tagging import Tagging
 from fanout.testing.trail import Trail
 from fanout.testing.world import World
 
 _SKEW = 900  # seconds that a request's date may be off
 _GLOBAL = ("organizations", "iam")  # one endpoint for a whole partition, in its home region
+_SIGNED_AS = {"s3control": "s3"}  # services that sign by another one's name
 _PORTAL = ("sso", "sso-oidc")  # not signed, so nothing but the port tells the region
 _NOBODY = Identity(key_id="", secret="", token="", account="", arn="", user_id="", allows=())
 
@@ -35,7 +41,8 @@ _NOBODY = Identity(key_id="", secret="", token="", account="", arn="", user_id="
 class Desk:
     """One world, served: `answer` decides at once, without waiting.
 
-    `clock` gives seconds since the epoch; `log_size` is how many requests the log holds (0: none). `skipped` are seconds
+    `clock` gives seconds since the epoch; `log_size` is how many requests the log holds, and how many changes that of
+    changes (0: none). `skipped` are seconds
     that the world is ahead of the clock, by which signatures are still dated.
     """
 
@@ -44,6 +51,7 @@ class Desk:
         self.latency = world.latency
         self.faults = FaultBook(world.faults)
         self.statistics = Statistics(log=deque(maxlen=log_size))
+        self.changes = Changes(log_size)
         self.skipped = 0.0
         self.vault = Vault(world, self.now)
         self._clock = clock
@@ -52,14 +60,19 @@ class Desk:
         self._sts = Sts(world, self.vault)
         self.portal = Portal(world, self.vault)
         self.trail = Trail(world)
+        ec2, logs = Ec2(world), Logs(world)
         self._services: Mapping[str, Callable[[Call], Reply]] = {
-            "ec2": Ec2(world).answer,
+            "ec2": ec2.answer,
             "iam": Iam(world, self.vault).answer,
             "organizations": Organization(world).answer,
             "cloudtrail": self.trail.answer,
             "access-analyzer": Analyzer(world).answer,
             "ssm": Parameters(world).answer,
             "s3": Buckets(world).answer,
+            "s3control": PublicAccess().answer,
+            "logs": logs.answer,
+            "kms": Keys(world).answer,
+            "tagging": Tagging(world, ec2, logs).answer,
             "sso": self.portal.answer,
             "sso-oidc": self.portal.create_token,
         }
@@ -77,9 +90,10 @@ class Desk:
         except RefusedError as error:
             request.code = error.code
             reply = refused(request.service, error, request_id)
+        at = self._clock()
         self.statistics.count(
             Entry(
-                at=self._clock(),
+                at=at,
                 service=request.service,
                 action=request.action,
                 account=request.account,
@@ -89,11 +103,13 @@ class Desk:
                 code=request.code,
             )
         )
+        if request.signed and request.account and self.changes.keeps(request.action):
+            reply.change = self.changes.note(_change(request, at))
         reply.delay += self.latency
         return reply
 
     def _carry_out(self, wire: Wire, port_region: str | None, request: Asked, request_id: str) -> Reply:
-        params = read(wire, request)
+        params = request.params = read(wire, request)
         now = self.now()
         if request.signed:
             caller = self._authenticate(wire, port_region, request, now)
@@ -109,7 +125,7 @@ class Desk:
         agent = wire.headers.get("User-Agent", "")
         call = Call(request.service, request.action, request.region, params, caller, request_id, now, source, agent)
         try:
-            return self._serve(call) if rule is None else self._spoil(call, rule, request)
+            return self._serve(call, request) if rule is None else self._spoil(call, rule, request)
         except RefusedError as error:
             self.trail.refused(call, error)
             raise
@@ -143,10 +159,11 @@ class Desk:
         right = port_region
         if service in _GLOBAL:
             right = self.world.geography.home
-        if claim.service == service and right in (None, claim.region):
+        signed_as = _SIGNED_AS.get(service, service)
+        if claim.service == signed_as and right in (None, claim.region):
             return
         self.statistics.wrong_signatures += 1
-        wrong = f"correct service: '{service}'" if claim.service != service else f"a valid region: '{right}'"
+        wrong = f"correct service: '{signed_as}'" if claim.service != signed_as else f"a valid region: '{right}'"
         raise refusal(service, "signature", f"Credential should be scoped to {wrong}.")
 
     def _check_times(self, claim: Claim, identity: Identity, service: str, now: float) -> None:
@@ -171,8 +188,9 @@ class Desk:
         if service not in _GLOBAL and region not in enabled:
             raise refusal(service, "unknown")
 
-    def _serve(self, call: Call, rule: FaultRule | None = None) -> Reply:
+    def _serve(self, call: Call, request: Asked, rule: FaultRule | None = None) -> Reply:
         reply = self._sts.answer(call, rule) if call.service == "sts" else self._services[call.service](call)
+        request.executed = True
         self.trail.served(call, reply.body)
         return reply
 
@@ -187,12 +205,24 @@ class Desk:
                 reply = html(307, "Temporary Redirect")
                 reply.headers["Location"] = rule.location
                 return reply
-            case Answer.RESET | Answer.HANG | Answer.SLOW | Answer.MALFORMED | Answer.NO_REQUEST_ID:
-                return _bent(self._serve(call), rule, call.request_id)
+            case Answer.DROP:
+                return Reply(0, b"", "", ending="reset", whole=False)
+            case Answer.RESET | Answer.HANG:
+                return _bent(self._served_or_refused(call, request), rule, call.request_id)
+            case Answer.SLOW | Answer.MALFORMED | Answer.NO_REQUEST_ID:
+                return _bent(self._serve(call, request), rule, call.request_id)
             case Answer.WRONG_ACCOUNT:
-                return self._serve(call, rule)
+                return self._serve(call, request, rule)
             case _:
                 raise self._refusal_of(call, rule)
+
+    def _served_or_refused(self, call: Call, request: Asked) -> Reply:
+        """The answer that gets lost, be it a refusal."""
+        try:
+            return self._serve(call, request)
+        except RefusedError as error:
+            self.trail.refused(call, error)
+            return refused(call.service, error, call.request_id)
 
     def _refusal_of(self, call: Call, rule: FaultRule) -> RefusedError:
         service, name = call.service, f"{call.service}:{call.action}"
@@ -210,6 +240,20 @@ class Desk:
             return RefusedError(rule.code, rule.message, rule.status or 500)
         reasons = {Answer.THROTTLE: "throttled", Answer.EXPIRED: "expired", Answer.REGION_OFF: "unknown"}
         return refusal(service, reasons[rule.answer])
+
+
+def _change(request: Asked, at: float) -> Change:
+    return Change(
+        at=at,
+        account=request.account,
+        region=request.region,
+        service=request.service,
+        action=request.action,
+        params=request.params,
+        executed=request.executed,
+        answered=False,
+        code=request.code,
+    )
 
 
 def _account_of(role_arn: str) -> str:
@@ -236,6 +280,7 @@ def _bent(reply: Reply, rule: FaultRule, request_id: str) -> Reply:
             reply.delay += rule.seconds
         case Answer.MALFORMED:
             reply.body = reply.body[: len(reply.body) // 2]
+            reply.whole = False
         case _:
             reply.headers = {}
             for name in (b"RequestId", b"requestId"):

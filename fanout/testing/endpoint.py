@@ -20,6 +20,7 @@ import anyio
 from anyio import to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from fanout.testing.changes import Change
 from fanout.testing.desk import Desk
 from fanout.testing.faults import FaultRule
 from fanout.testing.server import Address, listening
@@ -27,12 +28,27 @@ from fanout.testing.statistics import Entry, Stats
 from fanout.testing.world import HubKey, SimRole, World
 
 _T = TypeVar("_T")
+_FURTHER = (
+    "instance_tags",
+    "instance_disks",
+    "interfaces",
+    "image_seconds",
+    "image_looks",
+    "image_hidden_seconds",
+    "image_hidden_looks",
+    "image_failures",
+    "power_seconds",
+    "power_looks",
+    "log_groups",
+    "kms_keys",
+    "vpcs",
+)
 
 
 class Endpoint:
     """A world, served in a thread of its own while the `with` block lasts.
 
-    `log_size` is how many requests `log()` remembers; `port_per_region` gives each region a port of its own besides the
+    `log_size` is how many requests `log()` remembers, and how many changes `changes()`; `port_per_region` gives each region a port of its own besides the
     one for all.
     """
 
@@ -92,9 +108,18 @@ class Endpoint:
         """The last requests, in the order in which they came."""
         return self._do(lambda: list(self._desk.statistics.log))
 
+    def changes(self) -> list[Change]:
+        """The last calls that do not only read, in the order in which they came: what was carried out, what answered."""
+        return self._do(self._desk.changes.all)
+
     def reset(self) -> None:
-        """Count from zero."""
-        self._do(self._desk.statistics.reset)
+        """Count from zero, and forget the log and the changes; what was changed stays changed."""
+
+        def forget() -> None:
+            self._desk.statistics.reset()
+            self._desk.changes.clear()
+
+        self._do(forget)
 
     def set_latency(self, seconds: float) -> None:
         """Wait so long before each answer from now on."""
@@ -165,7 +190,25 @@ def _world(options: argparse.Namespace) -> World:
         scp_denies=tuple(options.scp_denies),
         source_ip=options.source_ip,
         hub_keys=(HubKey(mfa_serial=options.mfa_serial, mfa_codes=tuple(options.mfa_code)),),
+        **_further(options.world),
     )
+
+
+def _further(text: str) -> dict[str, Any]:
+    """Fields of World that have no option of their own, from JSON.
+
+    :raises ValueError: if one is not among them, or the text is no JSON object.
+    """
+    told = json.loads(text)
+    if not isinstance(told, dict) or (unknown := sorted(set(told) - set(_FURTHER))):
+        wrong = ", ".join(unknown) if isinstance(told, dict) else text
+        raise ValueError(f"--world takes a JSON object with {', '.join(_FURTHER)}; it has {wrong}")
+    for name in ("interfaces", "image_failures"):
+        if name in told:
+            told[name] = tuple(told[name])
+    if "instance_tags" in told:
+        told["instance_tags"] = {int(every): tags for every, tags in told["instance_tags"].items()}
+    return told
 
 
 async def _serve(desk: Desk, port: int, port_per_region: bool) -> None:
@@ -203,7 +246,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--source-ip", help="the address that all calls seem to come from")
     parser.add_argument("--mfa-serial", help="the ARN of the hub user's MFA device")
     parser.add_argument("--mfa-code", action="append", default=[], help="a code that works once; may be repeated")
-    parser.add_argument("--log", type=int, default=0, help="how many requests GET /_fanout/log remembers")
+    parser.add_argument("--world", default="{}", help=f"a JSON object with any of {', '.join(_FURTHER)}")
+    parser.add_argument(
+        "--log", type=int, default=0, help="how many requests and changes /_fanout/log and changes remember"
+    )
     return parser
 
 

@@ -23,7 +23,8 @@ class Answer(StrEnum):
     HTML_200 = "200-html"  # a captive portal
     NO_REQUEST_ID = "no-request-id"  # the right answer, its request id cut out
     REDIRECT = "redirect-307"  # to `location`
-    RESET = "reset"  # the connection is reset; the call was carried out
+    DROP = "drop"  # the connection is reset, and nothing was carried out
+    RESET = "reset"  # the connection is reset; the call was carried out: the answer is lost
     HANG = "hang"  # carried out, and no answer comes
     SLOW = "slow"  # the right answer, `seconds` later
     MALFORMED = "malformed-xml"  # the right answer, cut in half

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from fanout.testing import public_access
 from fanout.testing.answers import RefusedError
 from fanout.testing.signatures import Wire, scoped_service
 
 _OF_VERSION = {"2011-06-15": "sts", "2016-11-15": "ec2", "2010-05-08": "iam"}
-_OF_TARGET = {"AWSOrganizationsV20161128": "organizations", "AmazonSSM": "ssm", "CloudTrail_20131101": "cloudtrail"}
+_OF_TARGET = {
+    "AWSOrganizationsV20161128": "organizations",
+    "AmazonSSM": "ssm",
+    "CloudTrail_20131101": "cloudtrail",
+    "Logs_20140328": "logs",
+    "TrentService": "kms",
+    "ResourceGroupsTaggingAPI_20170126": "tagging",
+}
 _UNSIGNED = {
     ("GET", "/federation/credentials"): ("sso", "GetRoleCredentials"),
     ("GET", "/assignment/accounts"): ("sso", "ListAccounts"),
@@ -39,7 +47,8 @@ _TOKEN_ACTIONS = ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML")
 class Asked:
     """What is known of a request so far; the record of it is made from this, whatever becomes of it.
 
-    `signed` is whether the service wants a signature; `code` is that of the refusal, if there is one.
+    `signed` is whether the service wants a signature; `code` is that of the refusal, if there is one; `executed` is whether
+    it was carried out.
     """
 
     service: str = "unknown"
@@ -50,6 +59,8 @@ class Asked:
     key_id: str = ""
     code: str = ""
     signed: bool = True
+    executed: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(wire: Wire, asked: Asked) -> Mapping[str, Any]:
@@ -103,7 +114,7 @@ def _rest(wire: Wire, asked: Asked) -> Mapping[str, Any]:
     """A request to a path: the signature's scope tells S3 and Access Analyzer apart, the portal wants none."""
     scope = scoped_service(wire)
     if scope == "s3":
-        return _s3(wire, asked)
+        return _s3_control(wire, asked) if wire.path == public_access.PATH else _s3(wire, asked)
     if (wire.method, wire.path) in _UNSIGNED:
         asked.service, asked.action = _UNSIGNED[wire.method, wire.path]
         asked.signed = False
@@ -115,6 +126,17 @@ def _rest(wire: Wire, asked: Asked) -> Mapping[str, Any]:
         raise _unknown(f"{wire.method} {wire.path}, signed for {scope or 'none'}")
     asked.service, asked.action = "access-analyzer", action
     return {**dict(parse_qsl(wire.query)), **_document(wire), "id": unquote(rest)}
+
+
+def _s3_control(wire: Wire, asked: Asked) -> Mapping[str, Any]:
+    """The account comes in a header; before the host's name, too, which is not looked at."""
+    if wire.method not in public_access.ACTIONS:
+        raise _unknown(f"{wire.method} {wire.path}")
+    asked.service, asked.action = "s3control", public_access.ACTIONS[wire.method]
+    params: dict[str, Any] = {"AccountId": wire.headers.get("x-amz-account-id", "")}
+    if wire.method == "PUT":
+        params["PublicAccessBlockConfiguration"] = public_access.configuration(wire.body)
+    return params
 
 
 def _s3(wire: Wire, asked: Asked) -> Mapping[str, Any]:

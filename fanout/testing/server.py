@@ -93,6 +93,7 @@ class _Server(web.Server):
             statistics.ends(service)
         if reply.ending == "reset":
             _reset(request)
+        reply.sent()
         return _response(reply)
 
 
@@ -164,8 +165,11 @@ def _control(desk: Desk, method: str, page: str, body: bytes) -> web.Response:
             return web.json_response(desk.statistics.snapshot().as_json())
         case "GET", "log":
             return web.json_response([asdict(entry) for entry in desk.statistics.log])
+        case "GET", "changes":
+            return web.json_response([change.as_json() for change in desk.changes.all()])
         case "POST", "reset":
             desk.statistics.reset()
+            desk.changes.clear()
             return web.json_response({})
         case "POST", "world":
             return _change(desk, body)
@@ -175,23 +179,24 @@ def _control(desk: Desk, method: str, page: str, body: bytes) -> web.Response:
 
 def _change(desk: Desk, body: bytes) -> web.Response:
     try:
-        latency, rules = _read_change(body)
+        latency, rules, seconds = _read_change(body)
     except (ValueError, TypeError, AttributeError) as error:
         return web.json_response({"error": str(error)}, status=400)
     if latency is not None:
         desk.latency = latency
     if rules is not None:
         desk.faults.replace(rules)
+    desk.skipped += seconds
     return web.json_response({"latency": desk.latency})
 
 
-def _read_change(body: bytes) -> tuple[float | None, list[FaultRule] | None]:
-    """Read `{"latency": 0.4, "faults": [{"answer": "throttle", ...}]}`; what is absent stays as it is."""
+def _read_change(body: bytes) -> tuple[float | None, list[FaultRule] | None, float]:
+    """Read `{"latency": 0.4, "faults": [{"answer": "throttle", ...}], "advance": 60}`; what is absent stays as it is."""
     document = json.loads(body)
     if not isinstance(document, dict):
-        raise TypeError("send a JSON object with latency, faults or both")
-    if unknown := sorted(set(document) - {"latency", "faults"}):
-        raise ValueError(f"only latency and faults change live, not {', '.join(unknown)}")
+        raise TypeError("send a JSON object with latency, faults, advance or several of them")
+    if unknown := sorted(set(document) - {"latency", "faults", "advance"}):
+        raise ValueError(f"only latency, faults and the clock (advance) change live, not {', '.join(unknown)}")
     latency = float(document["latency"]) if "latency" in document else None
     rules = [FaultRule.from_json(rule) for rule in document["faults"]] if "faults" in document else None
-    return latency, rules
+    return latency, rules, float(document.get("advance", 0.0))

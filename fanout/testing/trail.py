@@ -137,6 +137,7 @@ class _Recorded:
 
 
 _DATA = ("GetObject", "HeadObject", "PutObject", "DeleteObject", "ListObjects", "ListObjectsV2")
+_SOURCES = {"s3control": "s3"}  # services whose events have another one's name
 _READS = ("Describe", "Get", "List", "Lookup", "Head", "Simulate", "Validate", "AssumeRole")
 
 _Kept = tuple[str, str, float, str, str, Identity, str, str, str, str, str]
@@ -150,7 +151,7 @@ def _event_of_call(kept: _Kept) -> SimEvent:
         at=at,
         region=region,
         name=action,
-        source=f"{service}.amazonaws.com",
+        source=f"{_SOURCES.get(service, service)}.amazonaws.com",
         identity=_identity(caller, at),
         error_code=f"Client.{code}" if code and service == "ec2" else code,
         error_message=message,

@@ -90,7 +90,7 @@ class SimAccount:
     """An account of the organization. `unit` is the path of its organizational unit.
 
     `regions` are those it has enabled (None: all that are enabled by default); `roles` and `instances` None mean the
-    world's.
+    world's, and so do `instance_tags` and `interfaces`.
     """
 
     id: str
@@ -101,6 +101,8 @@ class SimAccount:
     regions: tuple[str, ...] | None = None
     roles: tuple[SimRole, ...] | None = None
     instances: int | None = None
+    instance_tags: Mapping[int, Mapping[str, str]] | None = None
+    interfaces: tuple[str, ...] | None = None
 
     @property
     def email(self) -> str:
@@ -131,6 +133,14 @@ class World:
     `logins` are those of Identity Center, `findings` are Access Analyzer's by account, `events` are in CloudTrail from the
     start, `buckets` are the names of an account's; `portal_rate` and `lookup_rate` are calls a second that the portal
     takes for a login and CloudTrail for an account and region (0: any number).
+
+    Of EC2: `instance_tags` are further tags of each n-th instance, beginning with the first (`{2: {"Environment":
+    "production"}}`); each has `instance_disks` volumes. `interfaces` are globs over the regions whose default VPC holds an
+    interface of some other service. A new image is not shown before `image_hidden_seconds` have passed and it was looked
+    for `image_hidden_looks` times, and is pending until `image_seconds` have passed since it was made and it was seen
+    `image_looks` times; it fails if its name fits one of the globs `image_failures`. Instances start and stop within
+    `power_seconds` and `power_looks`. `log_groups` are the log groups of each account and region; `kms_keys` are the states
+    (`Enabled`, `Disabled`, `PendingDeletion`) of the keys that there are besides AWS's own, by id or by alias.
     """
 
     accounts: tuple[SimAccount, ...]
@@ -161,6 +171,18 @@ class World:
     events: tuple[SimEvent, ...] = ()
     lookup_rate: float = 0.0
     buckets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    instance_tags: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    instance_disks: int = 1
+    interfaces: tuple[str, ...] = ()
+    image_seconds: float = 0.0
+    image_looks: int = 0
+    image_hidden_seconds: float = 0.0
+    image_hidden_looks: int = 0
+    image_failures: tuple[str, ...] = ()
+    power_seconds: float = 0.0
+    power_looks: int = 0
+    log_groups: int = 3
+    kms_keys: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what every answer builds upon.

@@ -21,6 +21,7 @@ _OUTCOMES = ("ok", "changed", "failed", "skipped", "unknown", "unreached")
 _STATUS_STYLES = {"ok": "bold green", "partial": "bold yellow"}
 _WHY = {
     "failure-limit": "stopped by the failure limit",
+    "new-fault": "stopped by a kind of fault that earlier waves did not have",
     "run-timeout": "its time was up",
     "interrupted": "interrupted",
     "terminated": "terminated",

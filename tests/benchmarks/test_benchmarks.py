@@ -15,6 +15,7 @@ QUESTIONS = {
     "connections": 3,
     "latency": 1,
     "overhead": 2,
+    "exec_cpu": 1,
 }
 BEHIND = {"harness", "client_per_pair", "port_per_region"}
 """What benchmarks run or share."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from fanout.testing import Endpoint, World
@@ -69,3 +70,15 @@ def serve(sdk: Session) -> Iterator[Callable[..., Caller]]:
 def hub(serve: Callable[..., Caller]) -> Caller:
     """Ten accounts, the last one suspended."""
     return serve(World.generate(10, suspended=1))
+
+
+@pytest.fixture(scope="session")
+def code() -> Callable[..., str]:
+    """Make a call that has to be refused; gives the code of the refusal."""
+
+    def refused(call: Callable[..., Any], **arguments) -> str:
+        with pytest.raises(ClientError) as error:
+            call(**arguments)
+        return error.value.response["Error"]["Code"]
+
+    return refused

@@ -1,0 +1,1 @@
+"""The simulated EC2: instances, images, snapshots, tags and networks whose state changes, per account and region."""
