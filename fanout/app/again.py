@@ -71,7 +71,7 @@ def past_run(settings: Settings, reference: str) -> PastRun:
 
 
 def as_it_was(settings: Settings, header: RunHeader, typed: Collection[str]) -> Settings:
-    """The settings of a past run; those of execution that were `typed` now (fields' names), output and secrets are of now.
+    """The settings of a past run; those of execution and scope that were `typed` now (fields' names), output and secrets are of now.
 
     :raises UsageError: if something was given that contradicts the run.
     """
@@ -82,6 +82,7 @@ def as_it_was(settings: Settings, header: RunHeader, typed: Collection[str]) -> 
     selection: dict[str, Any] = {
         each.name: header.selection[each.name] for each in fields(SelectionSettings) if each.name in header.selection
     }
+    access = restored(header.access, settings.access, fingerprinting(settings.home))
     kept: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in selection.items()
     }
@@ -89,7 +90,7 @@ def as_it_was(settings: Settings, header: RunHeader, typed: Collection[str]) -> 
         settings,
         selection=SelectionSettings(**kept),
         execution=ExecutionSettings(**execution | now),
-        access=restored(header.access, settings.access, fingerprinting(settings.home)),
+        access=replace(access, scoped=settings.access.scoped) if "scoped" in typed else access,
     )
 
 

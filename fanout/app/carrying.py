@@ -128,6 +128,9 @@ async def _carry_out(order: Order, kit: Equipment, recorder: Recorder, view: Vie
     planned = kit.planned
     async with anyio.create_task_group() as group:
         group.start_soon(recorder.write)
+        if kit.continued is not None:
+            # Before any row is read: those of jobs that are done once more are no results any longer.
+            await recorder.commit(RunResumed(engine.clock.wall(), kit.continued.jobs))
         group.start_soon(kit.delivery.pump, recorder, lambda: engine.drain(OUTPUT_CLOSED))
         accounts = len(planned.accounts) + len(planned.skipped)
         view.start(run_id=kit.entrance.run_id, task=order.task.name, accounts=accounts)
@@ -154,7 +157,6 @@ async def _begin(engine: Engine, planned: Planned) -> None:
 async def _take_up(engine: Engine, continued: Continued, recorder: Recorder, view: View) -> None:
     """Go on with what is left; the view sees that alone."""
     now = engine.clock.wall()
-    await recorder.commit(RunResumed(now, continued.jobs))
     for note in continued.notes:
         await recorder.record(Noted(f"{note} {now}", note))
     for taken in continued.accounts:

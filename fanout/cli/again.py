@@ -168,7 +168,7 @@ def _undo(flags: Mapping[str, Any], *, run: Annotated[str, _RUN]) -> int:
                 f"run {past.header.run_id} took back what run {past.header.undo_of} had changed",
                 "run the task itself again",
             )
-        task = _loaded(past)
+        task = _fitted_if_it_can_be(past)
         _, task_hash = source_of(task)
         settings = app.as_it_was(inside.settings, past.header, typed_fields(inside))
         agreed = _confirm(inside, settings, f"undo-{task.name}")
@@ -194,7 +194,32 @@ def typed_fields(invocation: Invocation) -> frozenset[str]:
     return frozenset(each.spec.field for each in settings if each.source is Source.FLAG)
 
 
-def _loaded(past: PastRun) -> Task:
+def _fitted_if_it_can_be(past: PastRun) -> Task:
+    """The run's task, fitted to its parameters; where a text that they stand for is gone, as it is for any."""
+    task = loaded(past)
+    try:
+        return bound(past, task)[0]
+    except UsageError:
+        return task
+
+
+def bound(past: PastRun, task: Task) -> tuple[Task, dict[str, Any]]:
+    """A task fitted to the parameters of a past run, and these, as they would be read from a command line.
+
+    :raises UsageError: if one of them means nothing any more, or a text that it stands for cannot be had.
+    """
+    raw = {name: value for name, value in past.header.parameters.items() if value is not None}
+    values = parameters.bind_parameters(task, raw, reference=past.reference)
+    parameters.read_contents(values)
+    parameters.check_together(task, values, past.reference)
+    return parameters.fitted(task, values, past.reference), values
+
+
+def loaded(past: PastRun) -> Task:
+    """The task of a past run, or of a plan, as it is now.
+
+    :raises TaskLoadError: if there is none of that name any more, or it is broken.
+    """
     from fanout.cli.names import reserved
     from fanout.registry import find
 
@@ -209,12 +234,8 @@ def _task(invocation: Invocation, past: PastRun) -> tuple[Task, dict[str, Any], 
     from fanout import app
     from fanout.registry import source_of
 
-    task = _loaded(past)
+    task = loaded(past)
     _, task_hash = source_of(task)
     if past.header.undo_of:
         return app.undone_task(invocation.settings, past, task), {}, task_hash
-    raw = {name: value for name, value in past.header.parameters.items() if value is not None}
-    values = parameters.bind_parameters(task, raw, reference=past.reference)
-    parameters.read_contents(values)
-    parameters.check_together(task, values, past.reference)
-    return parameters.fitted(task, values, past.reference), values, task_hash
+    return *bound(past, task), task_hash

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from fanout.cli import checks, parameters, taskline
-from fanout.cli.again import typed_fields
+from fanout.cli.again import bound, loaded, typed_fields
 from fanout.cli.command import Example, Grouped, Verb, build, own_parameters
 from fanout.cli.invocation import begin, sandboxed, warn_of_sections
 from fanout.cli.listing import typed
@@ -35,7 +35,13 @@ _APPLY = """Carry a plan out, as it was reviewed: nobody is asked.
 Refused where the plan was altered or has expired, where the task's code, the role, the partition, the organization or the account of
 the credentials are not those that it was planned with, and where accounts have left or moved. It never touches what is not in the plan."""
 _PLAN_SPECS = (*SELECTION, *ACCESS, *EXECUTION, *(spec for spec in OUTPUT if spec.name == "out"), *GENERAL)
-_APPLY_SPECS = (*ACCESS, *(spec for spec in EXECUTION if spec.name != "dry-run"), *OUTPUT, *GENERAL, YES)
+_APPLY_SPECS = (
+    *(spec for spec in ACCESS if spec.name != "no-scope"),
+    *(spec for spec in EXECUTION if spec.name != "dry-run"),
+    *OUTPUT,
+    *GENERAL,
+    YES,
+)
 _EXAMPLES = (
     Example(
         "A plan for a review",
@@ -177,18 +183,13 @@ def _apply(
         import anyio
 
         from fanout import app
-        from fanout.cli.names import reserved
-        from fanout.registry import find, source_of
+        from fanout.registry import source_of
 
         plan_file = app.read_plan(Path(plan))
         past = app.PastRun(path=Path(plan), header=plan_file.header())
-        task = find(past.reference, reserved=reserved(), require_actions=False)
+        task = loaded(past)
         _, task_hash = source_of(task)
-        raw = {name: value for name, value in past.header.parameters.items() if value is not None}
-        values = parameters.bind_parameters(task, raw, reference=past.reference)
-        parameters.read_contents(values)
-        parameters.check_together(task, values, past.reference)
-        task = parameters.fitted(task, values, past.reference)
+        task, values = bound(past, task)
         settings = app.as_it_was(inside.settings, past.header, typed_fields(inside))
         streams = app.Streams(inside.stdin, inside.stdout, inside.stderr)
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 TYPES = ("String", "StringList", "SecureString")
+STRING = "String"
 SECURE = "SecureString"
 STANDARD = "Standard"
 ADVANCED = "Advanced"

@@ -194,11 +194,10 @@ def _wanted(asked: Asked, fields: Mapping[str, Any], place: Place, skipped: Iter
     """One parameter of its fields, with the options for what they leave out; or the mistakes in its form."""
     mistakes = [*_unknown(fields, place), *_forms(fields, place)]
     told = {name: value for name, value in fields.items() if isinstance(value, str)}
-    type_ = told.get("type", asked.type or "")
-    for name, value in (("name", fields.get("name")), ("value", fields.get("value")), ("type", type_)):
+    type_ = told.get("type", asked.type or rules.STRING)
+    for name, value in (("name", fields.get("name")), ("value", fields.get("value"))):
         if name not in skipped and (value is None or (name != "value" and not value)):
-            hint = f": {', '.join(rules.TYPES)}" if name == "type" else ""
-            mistakes.append(f"{_missing_place(place, name)} is missing{hint}")
+            mistakes.append(f"{_missing_place(place, name)} is missing")
     tags = _tags(fields.get("tags"), place, mistakes)
     if mistakes:
         return mistakes

@@ -117,7 +117,8 @@ async def put_parameters(  # noqa: PLR0913  # one for each option
 
     :param name: the parameter's name, such as /app/db/host.
     :param value_file: where its value is: PATH, - for stdin, or env:NAME.
-    :param type: its type; with --file, that of the parameters that have none of their own. The options below likewise.
+    :param type: its type, String where nothing is said; with --file, that of the parameters that have none of their own.
+        The options below likewise.
     :param file: a file of many, as YAML, JSON or CSV: name, value, type, key_id, tier, description, tags, allowed_pattern, overwrite.
     :param file_format: the file's format. Default: by its ending, else by how it begins.
     :param template: replace {account_id}, {account_name}, {region}, {partition} and {tag:KEY} in values; other braces stay.

@@ -64,6 +64,12 @@ def mistakes(**options: Any) -> str:
 # What it writes
 
 
+async def test_a_parameter_without_a_type_is_a_string(store):
+    (row,) = await run(store.context(), **one(type_=None))
+
+    assert row["type"] == "String"
+
+
 async def test_a_second_run_changes_nothing_and_an_update_takes_overwrite(store):
     assert short(await run(store.context(), **one())) == [("create", None, 1, True)]
     again = store.context()
@@ -480,7 +486,6 @@ def test_all_mistakes_are_told_at_once_with_file_line_and_field_and_no_value():
             "{acount_id} is no token of --template: did you mean {account_id}?",
         ),
         ({"value": "{tag}", "template": True}, "did you mean {tag:KEY}?"),
-        ({"type_": None}, "--type is missing: String, StringList, SecureString"),
     ],
 )
 def test_what_parameter_store_would_refuse_is_refused_first(given, reason):
