@@ -53,7 +53,7 @@ check: lint
 	$(MAKE) test COVERAGE=1
 
 # Those that answer a question; the other files of benchmarks/ are run by these. All run, even where one's bound is broken.
-BENCHMARKS := startup ledger overhead connections latency memory exec_cpu
+BENCHMARKS := startup ledger overhead connections latency memory exec_cpu changing
 
 bench: $(STAMP)
 	@failed=; for each in $(BENCHMARKS); do $(BIN)/python "benchmarks/$$each.py" || failed="$$failed $$each"; done; \

@@ -80,10 +80,21 @@ class Place:
 
 
 @contextmanager
-def endpoint(*, accounts: int, instances: int = 5, latency: float = 0.0, ports: bool = False) -> Iterator[Place]:
-    """Our own endpoint as a process of its own while the block lasts; it ends with its standard input."""
+def endpoint(
+    *,
+    accounts: int,
+    instances: int = 5,
+    latency: float = 0.0,
+    ports: bool = False,
+    world: Mapping[str, Any] | None = None,
+) -> Iterator[Place]:
+    """Our own endpoint as a process of its own while the block lasts; it ends with its standard input.
+
+    `world` are further fields of its world.
+    """
     command = [sys.executable, "-m", "fanout.testing.endpoint", "--accounts", str(accounts)]
     command += ["--instances", str(instances), "--latency", str(latency), *(["--port-per-region"] if ports else [])]
+    command += ["--world", json.dumps(world)] if world else []
     with (
         tempfile.TemporaryDirectory(prefix="fanout-bench-") as scratch,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,

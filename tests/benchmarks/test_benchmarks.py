@@ -16,6 +16,7 @@ QUESTIONS = {
     "latency": 1,
     "overhead": 2,
     "exec_cpu": 1,
+    "changing": 3,
 }
 BEHIND = {"harness", "client_per_pair", "port_per_region"}
 """What benchmarks run or share."""

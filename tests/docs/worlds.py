@@ -129,7 +129,7 @@ PRODUCTION = {"333333333333": "web-prod", "012345678901": "data-prod"}
 
 
 def images() -> World:
-    """The user `imager` of the account images may assume ImageMaker in every account of the organization."""
+    """The user `imager` of the account images may assume ImageMaker in every account; one server in two is of production."""
     makers = may_assume("arn:aws:iam::*:role/ImageMaker", StringEquals={"aws:ResourceOrgID": ORGANIZATION})
     production = (SimAccount(id=each, name=name, unit="/prod", roles=(ADMIN,)) for each, name in PRODUCTION.items())
     accounts = (
@@ -144,6 +144,7 @@ def images() -> World:
         management_id=PAYER,
         organization_id=ORGANIZATION,
         instances=2,
+        instance_tags={2: {"Environment": "production"}},
         hub_keys=(user("operator", 7), imager),
     )
 
@@ -165,4 +166,29 @@ def named_profiles() -> World:
         organization_id=ORGANIZATION,
         buckets={"333333333333": ("ann-notes",)},
         hub_keys=(ann,),
+    )
+
+
+def rollout() -> World:
+    """Twenty accounts of production have the role Deploy, which ann and ci may assume; in shop-03 it may not write yet."""
+    deploys = may_assume("arn:aws:iam::*:role/Deploy", StringEquals={"aws:ResourceOrgID": ORGANIZATION})
+    lists = allow("*", "organizations:Describe*", "organizations:List*")
+    looking = ("ssm:GetParameter", "ssm:GetParameters", "ssm:DescribeParameters")
+    deploy = SimRole(name="Deploy", inline={"Deploy": allow("*", *looking, "ssm:PutParameter", "ssm:DeleteParameter")})
+    older = SimRole(name="Deploy", inline={"Deploy": allow("*", *looking)})
+    accounts = (
+        SimAccount(
+            id=f"22220000{number:04}",
+            name=f"shop-{number:02}",
+            unit="/prod",
+            roles=(ADMIN, older if number == 3 else deploy),
+        )
+        for number in range(1, 21)
+    )
+    return World(
+        accounts=(SimAccount(id=PAYER, name="payer", roles=()), *accounts),
+        management_id=PAYER,
+        organization_id=ORGANIZATION,
+        instances=0,
+        hub_keys=(user("ann", 7, deploys, lists), user("ci", 8, deploys, lists), user("operator", 9)),
     )
