@@ -163,6 +163,8 @@ def _undo(flags: Mapping[str, Any], *, run: Annotated[str, _RUN]) -> int:
         from fanout.registry import source_of
 
         past = app.past_run(inside.settings, run)
+        if past.header.undo_of and past.header.dry_run:
+            past = app.past_run(inside.settings, past.header.undo_of)  # a trial of this one: it is what `last` means then
         if past.header.undo_of:
             raise UsageError(
                 f"run {past.header.run_id} took back what run {past.header.undo_of} had changed",

@@ -125,8 +125,8 @@ def _task_command(line: TaskLine) -> TyperCommand:
 def _duration(text: str | None) -> timedelta:
     try:
         return parse_duration(text or _EXPIRES)
-    except ValueError as error:
-        raise UsageError(f"--expires: {error}") from None
+    except UsageError as error:
+        raise UsageError(f"--expires: {error.message}", error.hint) from None
 
 
 def _without_task(flags: Mapping[str, Any], *, expires: str | None = None) -> int:
