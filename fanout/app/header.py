@@ -51,11 +51,11 @@ def make_header(
         parameters=plain_parameters(call.task, call.parameters),
         selection=plain_values(asdict(settings.selection)),
         limits=plain_values(asdict(settings.execution)),
-        scope=_scope(call, planned, portal=world.ways.portal is not None),
+        scope=scope_name(call, planned, portal=world.ways.portal is not None),
         caller_arn=world.caller.arn,
         caller_account=world.caller.account_id,
         partition=world.partition.id,
-        role=world.ways.portal.named(None) if world.ways.portal else settings.access.role or DEFAULT_ROLE,
+        role=role_name(world),
         session_name=world.ways.session_name,
         cached=settings.access.cache,
         portal=world.ways.portal is not None,
@@ -78,7 +78,12 @@ def _user() -> str:
         return ""
 
 
-def _scope(call: TaskCall, planned: Planned, *, portal: bool) -> str:
+def role_name(world: World) -> str:
+    """The role, or the permission set, that accounts are entered by where they name none of their own."""
+    return world.ways.portal.named(None) if world.ways.portal else world.settings.access.role or DEFAULT_ROLE
+
+
+def scope_name(call: TaskCall, planned: Planned, *, portal: bool) -> str:
     """How the task is kept to its declared actions: by AWS, by the client, or not."""
     scope = call.scope
     if scope.document is None and scope.arn is None and scope.allowed is None:

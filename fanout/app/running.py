@@ -25,10 +25,11 @@ from fanout.app.carrying import (
     sequence,
 )
 from fanout.app.delivery import Delivery
-from fanout.app.header import TaskCall, make_header
+from fanout.app.header import TaskCall, make_header, role_name, scope_name
 from fanout.app.interrupts import Interrupts
 from fanout.app.output import open_output
 from fanout.app.planning import WHOLE, Planned, complete, plan
+from fanout.app.preview import preview
 from fanout.app.report import RunResult, report
 from fanout.app.streams import Streams
 from fanout.app.world import World, open_world, single_errors
@@ -164,6 +165,8 @@ async def _run(order: Order, world: World, interrupts: Interrupts, begins: Begin
         planned = await complete(world, planned, entrance)
     begins.check(world, planned, order.fingerprint)
     _check_execution(order, planned)
+    if order.task.changes and not order.settings.output.quiet:
+        order.screen.write(_preview(order, world, planned))
     if order.task.changes and begins.asks and not order.settings.execution.dry_run:
         with interrupts.asking():
             confirmed = order.confirm(planned.targets)
@@ -191,6 +194,19 @@ async def _run(order: Order, world: World, interrupts: Interrupts, begins: Begin
 def _needs_tags(order: Order) -> bool:
     task = order.task
     return task.tags is not None and bool(task.tags(**task.defaults() | dict(order.call.parameters)))
+
+
+def _preview(order: Order, world: World, planned: Planned) -> str:
+    execution = order.settings.execution
+    return preview(
+        order.task,
+        order.call.parameters,
+        planned,
+        execution,
+        failure_limit(execution, changes=True),
+        role=role_name(world),
+        scope=scope_name(order.call, planned, portal=world.ways.portal is not None),
+    )
 
 
 def _check_execution(order: Order, planned: Planned) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 
@@ -54,3 +55,24 @@ def test_a_run_that_is_killed_while_it_makes_images_is_finished_without_a_second
     again = fanout("resume", "last")
     assert again.code == 0, again.stderr
     assert len(carried_out(endpoint)) == 6
+
+
+def test_a_run_is_taken_back_but_for_what_a_launch_template_uses_by_then(serve):
+    endpoint, fanout = serve(World.generate(3, instances=3, instance_tags=PRODUCTION))
+    first, *others = sorted(fanout(*MAKE, "--copy-to", "eu-west-1").rows, key=lambda row: row["image_id"])
+    template = {"LaunchTemplateName": "web", "LaunchTemplateData": {"ImageId": first["image_id"]}}
+    where = ("-a", first["account_id"], "-r", first["image_region"])
+    called = fanout("call", "ec2", "create-launch-template", "--params", json.dumps(template), *where, "--yes")
+    assert called.code == 0, called.stderr
+    runs = fanout("runs", "-o", "jsonl").rows
+    (made,) = (run["run_id"] for run in runs if run["task"] == "create-images")
+
+    undone = fanout("undo", made, "--yes")
+
+    assert undone.code == 0, undone.stderr
+    assert {row["image_id"]: row["note"] for row in undone.rows if row["action"] == "none"} == {
+        first["image_id"]: "left: the launch template web has it (version 1)"
+    }
+    gone = [each.params["ImageId"] for each in endpoint.changes() if each.action == "DeregisterImage"]
+    assert sorted(gone) == [row["image_id"] for row in others]
+    assert len(gone) == 7
