@@ -124,7 +124,8 @@ async def create_images(  # noqa: PLR0913  # its options
     failures = Failures(ctx, "making an image")
     held: dict[str, Made] = {}
     async for made in _made(ctx, order, failures):
-        if made.note is None and (ctx.dry_run or order.waits):
+        is_there = made.image_id is not None
+        if (made.note is None or is_there) and (ctx.dry_run or order.waits):
             held[made.instance_id] = made
         else:
             yield made.row()

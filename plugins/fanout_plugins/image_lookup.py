@@ -81,9 +81,13 @@ class Image:
 
 @dataclass(slots=True)
 class Known:
-    """The images of a region that bear on a job: those of this run by their instance, and others by their name."""
+    """The images of a region that bear on a job: those of this run by their instance, and others by their name.
+
+    `snapshot_tags` is False once CreateImage has turned out not to take them.
+    """
 
     run_id: str
+    snapshot_tags: bool = True
     by_instance: dict[str, Image] = field(default_factory=dict)
     by_name: dict[str, Image] = field(default_factory=dict)
 

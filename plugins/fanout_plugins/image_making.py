@@ -33,6 +33,8 @@ COLUMNS = (
 )
 
 _TAKEN = "InvalidAMIName.Duplicate"
+_NOT_IMPLEMENTED = "NotImplemented"
+_UNTAGGED = "its snapshots have no tags: the endpoint does not take them in this call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,12 @@ async def make(ctx: Context, order: Order, instance: Instance, name: str, known:
     tags = _tags(ctx, order, instance)
     if ctx.dry_run:
         return replace(made, shared=tuple(order.accounts) or None)
-    return await sent(ctx, order, made, "create_image", _request(order, instance.id, name, tags))
+    request = _request(order, instance.id, name, tags)
+    if not known.snapshot_tags:
+        return await sent(ctx, order, replace(made, note=_UNTAGGED), "create_image", _without_snapshot_tags(request))
+    done = await sent(ctx, order, made, "create_image", request)
+    known.snapshot_tags = done.note != _UNTAGGED
+    return done
 
 
 async def sent(ctx: Context, order: Order, made: Made, operation: str, request: Mapping[str, Any]) -> Made:
@@ -123,18 +130,38 @@ async def sent(ctx: Context, order: Order, made: Made, operation: str, request: 
     :raises Exception: what the call raised, if nothing is found within a minute.
     """
     client = ctx.client("ec2", region=made.region)
+    lighter = _without_snapshot_tags(request)
     try:
         answer = await getattr(client, operation)(**request)
         return replace(made, image_id=answer["ImageId"], state="pending", changed=True)
     except Exception as error:
+        if lighter and code_of(error) == _NOT_IMPLEMENTED:
+            return await sent(ctx, order, replace(made, note=_UNTAGGED), operation, lighter)
         # An answer without the image's id says nothing, as no answer does.
         if not (code_of(error) == _TAKEN or isinstance(error, KeyError) or ctx.lost(error)):
             raise
         ctx.log.info("looking for the image", name=made.image_name, region=made.region, why=code_of(error) or "lost")
         found = await look_for(ctx, made.region, made.instance_id, str(made.image_name))
-        if found is None:
+        if found is not None:
+            return taken(ctx, order, made, found)
+        if not (lighter and _is_failure_of_server(error)):
             raise
-    return taken(ctx, order, made, found)
+    # It is not there after a minute, and EC2 makes no second image of one name: simulations that cannot tag snapshots in this
+    # call answer so.
+    return await sent(ctx, order, replace(made, note=_UNTAGGED), operation, lighter)
+
+
+def _is_failure_of_server(error: Exception) -> bool:
+    """Whether something answered that it failed by itself (HTTP 5xx)."""
+    answer = getattr(error, "response", None) or {}
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+
+
+def _without_snapshot_tags(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with tags for the image alone; empty where it has no others."""
+    tagged = request.get("TagSpecifications", [])
+    kept = [each for each in tagged if each["ResourceType"] != "snapshot"]
+    return {**request, "TagSpecifications": kept} if 0 < len(kept) < len(tagged) else {}
 
 
 def taken(ctx: Context, order: Order, made: Made, found: Image) -> Made:

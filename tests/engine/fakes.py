@@ -15,6 +15,7 @@ import anyio.lowlevel
 
 from fanout.engine.engine import Engine
 from fanout.engine.limits import Limits
+from fanout.engine.scheduler import Taken
 from fanout.engine.worker import Ended
 from fanout.model.account import Account
 from fanout.model.event import (
@@ -110,13 +111,17 @@ async def known(_account: Account, _slot: Slot) -> None:
 
 @dataclass(eq=False)
 class FakeWork:
-    """Implements `Work`: each job runs `code`, each account is entered with `enter`; keeps count of both."""
+    """Implements `Work`: each job runs `code`, each account is entered with `enter`; keeps count of both.
+
+    `questions` are jobs of which nobody knows what became of them. A test's own assertion in a job fails the test.
+    """
 
     code: JobCode = no_rows
     enter: OpenCode = known
     guess: tuple[str, ...] = ("shut-1", "shut-2")
     changes: bool = False
     fatal: FaultKind | None = None
+    questions: frozenset[int] = frozenset()
     entered: Counter[str] = field(default_factory=Counter)
     ended: dict[int, Ended] = field(default_factory=dict)
 
@@ -128,6 +133,8 @@ class FakeWork:
         return self.code(account, job, slot)
 
     def fault(self, error: Exception) -> Fault:
+        if isinstance(error, AssertionError):
+            raise error
         if isinstance(error, Broken):
             return error.fault
         return Fault(kind=FaultKind.TASK_BUG, stage=Stage.TASK, code=type(error).__name__, message=str(error))
@@ -148,18 +155,22 @@ class FakeWork:
         outcome = Outcome.UNKNOWN if ended.lost else Outcome.FAILED
         return Verdict(outcome=outcome, fault=self.fault(ended.error))
 
-    def shut(self, _job: Job, fault: Fault) -> Verdict:
-        return Verdict(outcome=Outcome.FAILED, fault=fault)
+    def shut(self, job: Job, fault: Fault) -> Verdict:
+        return Verdict(outcome=Outcome.UNKNOWN if job.id in self.questions else Outcome.FAILED, fault=fault)
 
     def regions_of_shut(self, _account: Account) -> tuple[str, ...]:
         return self.guess
 
 
 class Record:
-    """Keeps every event, in order; `wait` is awaited for each, as a slow ledger would."""
+    """Keeps every event, in order; `wait` is awaited for each, as a slow ledger would.
+
+    `before` are the jobs that an earlier sitting of the same run has planned.
+    """
 
     def __init__(self, wait: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint) -> None:
         self.events: list[Event] = []
+        self.before: dict[int, Job] = {}
         self._wait = wait
 
     async def __call__(self, event: Event) -> None:
@@ -172,7 +183,7 @@ class Record:
     @property
     def planned(self) -> dict[int, Job]:
         """Every job that was planned, by id."""
-        found: dict[int, Job] = {}
+        found = dict(self.before)
         for event in self.of(AccountPlanned):
             for number, region in enumerate(event.regions, event.first_job_id):
                 assert number not in found, "an id is given once"
@@ -227,18 +238,31 @@ def regions(count: int) -> tuple[str, ...]:
 
 @dataclass(eq=False)
 class Bench:
-    """An engine on a fake clock with everything around it; `why` is what the run ended of."""
+    """An engine on a fake clock with everything around it; `why` is what the run ended of.
+
+    With `changing` changes are announced: intents go into the record. `failed_before` are failures of an earlier sitting.
+    """
 
     work: FakeWork
     limits: Limits = field(default_factory=Limits)
     backoff: Backoff = field(default_factory=Backoff)
     record: Record = field(default_factory=Record)
     clock: FakeClock = field(default_factory=FakeClock)
+    changing: bool = False
+    failed_before: int = 0
     engine: Engine = field(init=False)
     why: str | None = None
 
     def __post_init__(self) -> None:
-        self.engine = Engine(self.work, self.record, self.limits, self.backoff, self.clock)
+        self.engine = Engine(
+            self.work,
+            self.record,
+            self.limits,
+            self.backoff,
+            self.clock,
+            commit=self.record if self.changing else None,
+            failed_before=self.failed_before,
+        )
 
     async def run(self, plan: Plan) -> Bench:
         async with anyio.create_task_group() as group:
@@ -247,3 +271,12 @@ class Bench:
             self.why = await self.engine.run()
             group.cancel_scope.cancel()
         return self
+
+    async def go_on(self, taken: Sequence[Taken], plan: Plan = (), *, skipped: int = 0) -> Bench:
+        """Take up the accounts of an earlier sitting, and those of `plan`, whose jobs never became known."""
+        for each in taken:
+            for number, region in enumerate(each.regions, each.first_job_id):
+                self.record.before[number] = Job(number, each.account.id, region)
+        next_id = 1 + skipped + len(self.record.before)
+        self.engine.take_up(taken, skipped=skipped, next_id=next_id)
+        return await self.run(plan)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.engine.limits import FailureLimit
+from fanout.engine.limits import FailureLimit, Limits
 from fanout.model.errors import UsageError
 
 
@@ -58,3 +58,32 @@ def test_without_a_limit_nothing_is_too_much():
 def test_what_is_no_number_of_failures_is_refused(text):
     with pytest.raises(UsageError, match="not a number of failures"):
         FailureLimit.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("limit", "jobs", "allowed"),
+    [
+        (FailureLimit(), 10, None),
+        (FailureLimit(count=3), 1, 3),
+        (FailureLimit(percent=1.0), 99, 0),
+        (FailureLimit(percent=1.0, least=1), 99, 1),
+        (FailureLimit(percent=1.0, least=1), 250, 2),
+        (FailureLimit(percent=100.0), 7, 7),
+        (FailureLimit(percent=10.0), 0, 0),
+    ],
+)
+def test_how_many_are_borne(limit, jobs, allowed):
+    assert limit.allowed(jobs) == allowed
+
+
+def test_a_wave_does_not_have_the_one_failure_that_a_whole_run_bears_at_least():
+    assert FailureLimit(percent=1.0, least=1).of_wave() == FailureLimit(percent=1.0)
+    assert FailureLimit(count=2).of_wave() == FailureLimit(count=2)
+    assert not FailureLimit().of_wave().exceeded(10**9, 1)
+
+
+def test_a_run_is_one_wave_soft_and_anywhere_unless_it_is_said():
+    limits = Limits()
+
+    assert (limits.waves.counts(5), limits.soak, limits.in_sequence) == ((5,), 0.0, ())
+    assert (limits.strict, limits.halt_on_new_fault) == (False, False)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from fanout.engine.limits import Limits
-from fanout.engine.scheduler import Line, Open, Resume, Scheduler, Start, Wait
+from fanout.engine.scheduler import Line, Open, Resume, Scheduler, Start, Taken, Wait
 from fanout.engine.waves import Turn
 from fanout.model.account import Account
 
@@ -250,3 +252,174 @@ def test_an_account_that_was_put_back_is_left_and_not_done():
     assert made.left
     assert not made.done
     assert line.waiting == len(REGIONS)
+
+
+# --- turns ---
+
+
+def in_sequence(*regions_of: tuple[str, ...]) -> Scheduler:
+    """Accounts with these regions, which go in the sequence r1, r0."""
+    made = Scheduler(Limits(concurrency=100, in_sequence=("r1", "r0")))
+    for number, regions in enumerate(regions_of):
+        made.add(Account(id=f"{number:012d}"), regions)
+    return made
+
+
+def turn(made: Scheduler, *regions: str, accounts: int | None = None) -> int:
+    return made.turn(Turn(1, 1, made.accounts if accounts is None else accounts, frozenset(regions) or None))
+
+
+def test_accounts_begin_only_in_their_turn():
+    made = Scheduler(Limits(concurrency=100))
+    for number in range(3):
+        made.add(Account(id=f"{number:012d}"), REGIONS)
+    assert made.done
+    assert made.left
+
+    assert turn(made, accounts=1) == 4
+    enter(made, 1)
+    first = starts(made, 4)
+
+    assert {step.job.account_id[-1] for step in first} == {"0"}
+    assert made.next(NOW) == Wait(None)
+    for step in first:
+        made.finished(step.line)
+    assert made.done
+    assert made.left
+    assert turn(made) == 8
+
+
+def test_regions_go_in_their_sequence_whatever_the_order_of_the_account():
+    made = in_sequence(("r0", "r1"))
+    assert turn(made, "r1") == 1
+    (line,) = enter(made, 1)
+    (first,) = starts(made, 1)
+    assert (first.job.region, first.job.id) == ("r1", 2)
+    assert made.next(NOW) == Wait(None)
+    made.finished(line)
+
+    assert turn(made, "r1", "r0") == 1
+    (second,) = starts(made, 1)
+
+    assert (second.job.region, second.job.id) == ("r0", 1)
+    made.finished(line)
+    assert made.done
+    assert not made.left
+
+
+def test_an_account_with_nothing_to_do_in_this_turn_is_not_entered_in_vain():
+    made = in_sequence(("r0",), ("r1",), ())
+    assert turn(made, "r1") == 1
+    (line,) = enter(made, 1)
+    assert line.account.id.endswith("1")
+    made.finished(starts(made, 1)[0].line)
+
+    assert turn(made, "r1", "r0") == 1
+    (line,) = enter(made, 1)
+
+    assert line.account.id.endswith("0")
+    assert starts(made, 1)[0].job.region == "r0"
+    assert made.next(NOW) == Wait(None)
+
+
+def test_an_account_that_was_shut_has_no_later_turn():
+    made = in_sequence(("r0", "r1"))
+    turn(made, "r1")
+    jobs = made.shut(made.next(NOW).line)
+
+    assert [job.region for job in jobs] == ["r1", "r0"]
+    assert turn(made, "r1", "r0") == 0
+    assert made.done
+    assert not made.left
+
+
+# --- what is in flight at most ---
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_no_more_than_may_fail_is_in_flight(most):
+    made = scheduler(8, concurrency=100)
+    made.most = most
+    opened = [made.next(NOW) for _ in range(most)]
+
+    assert all(isinstance(step, Open) for step in opened)
+    assert made.next(NOW) == Wait(None)
+    made.opened(opened[0].line)
+    assert made.next(NOW) != Wait(None)
+
+
+def test_a_paused_job_may_yet_fail_so_it_counts_and_it_goes_on_all_the_same():
+    made = scheduler(1, concurrency=100)
+    enter(made, 1)
+    made.most = 2
+    first, _ = starts(made, 2)
+    made.pause()
+    assert made.next(NOW) == Wait(None)
+
+    made.most = 1
+    paused = Pausing()
+    made.unpause(paused)
+
+    assert made.next(NOW) == Resume(paused)
+    made.finished(first.line)
+    assert made.next(NOW) == Wait(None)
+    made.finished(first.line)
+    assert len(starts(made, 1)) == 1
+
+
+# --- taken up again ---
+
+
+def taken(number: int, left: set[int], *, first: int = 11, tried: dict[int, int] | None = None) -> Taken:
+    return Taken(
+        account=Account(id=f"{number:012d}"),
+        regions=REGIONS,
+        first_job_id=first,
+        left=frozenset(left),
+        tried=tried or {},
+    )
+
+
+def test_of_an_account_that_is_taken_up_only_what_is_left_starts_with_its_number_and_attempt():
+    made = Scheduler(Limits(concurrency=100))
+    made.take_up(taken(1, {12, 14}, tried={11: 1, 12: 2}))
+    assert turn(made) == 2
+    enter(made, 1)
+
+    found = {step.job.id: (step.job.region, step.line.attempt(step.job)) for step in starts(made, 2)}
+
+    assert found == {12: ("r1", 3), 14: ("r3", 1)}
+    assert made.next(NOW) == Wait(None)
+
+
+def test_an_account_with_nothing_left_is_not_entered():
+    made = Scheduler(Limits(concurrency=100))
+    made.take_up(taken(1, set()))
+
+    assert turn(made) == 0
+    assert made.done
+    assert not made.left
+
+
+def test_the_whole_run_counts_and_new_numbers_follow_the_old():
+    made = Scheduler(Limits(concurrency=100))
+    made.go_on(skipped=2, next_id=15)
+    made.take_up(taken(1, {11}))
+    line = made.add(Account(id="000000000002"), None, 17)
+    assert made.expected == 2 + 4 + 17
+
+    made.number(line, ("a", "b"))
+
+    assert line.first_job_id == 15
+    assert made.expected == made.jobs == 8
+    assert made.skip() == 17
+
+
+def test_what_is_left_goes_in_sequence_too():
+    made = Scheduler(Limits(concurrency=100, in_sequence=("r3", "r2", "r1", "r0")))
+    made.take_up(taken(1, {11, 13, 14}))
+    turn(made, "r3", "r2")
+    enter(made, 1)
+
+    assert [step.job.region for step in starts(made, 2)] == ["r3", "r2"]
+    assert made.next(NOW) == Wait(None)

@@ -475,6 +475,25 @@ async def test_an_image_that_does_not_show_within_a_minute_of_a_lost_answer_is_n
     assert sum(cloud.context.slept) == 60
 
 
+@pytest.mark.parametrize(
+    ("error", "looked"),
+    [
+        (client_error("NotImplemented", "no snapshot tags", status=400), False),
+        (client_error("500", "a page", status=500), True),
+    ],
+)
+async def test_where_snapshots_cannot_be_tagged_in_the_call_the_image_is_made_without(error, looked):
+    cloud = Cloud(instance(WEB), instance(DATA, "data-1"), faults={"create_image": [error]})
+
+    rows = await run_task(create_images, cloud.enter(), **options(tag=["env=prod"], wait=True))
+
+    kinds = [[each["ResourceType"] for each in call["TagSpecifications"]] for call in cloud.asked("create_image")]
+    assert kinds == [["image", "snapshot"], ["image"], ["image"]]
+    assert [(row["changed"], row["state"]) for row in rows] == [(True, "available")] * 2
+    assert all("its snapshots have no tags" in row["note"] for row in rows)
+    assert (sum(cloud.context.slept) > 50) is looked
+
+
 async def test_a_name_that_turns_out_to_be_taken_is_looked_up_again():
     cloud = Cloud(instance(), hidden=2)
     await made(cloud)
