@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import re
 import xml.etree.ElementTree as ET
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from fanout.app import outcome
+from fanout.cli import main
 from fanout.cli.main import execute
 from fanout.cli.names import COMMAND_LINE_ONLY, project_may_not
 from fanout.cli.options import ALL
@@ -25,6 +27,13 @@ DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 VERBS = (
     "run",
+    "call",
+    "exec",
+    "plan",
+    "apply",
+    "resume",
+    "retry",
+    "undo",
     "accounts",
     "regions",
     "tasks",
@@ -62,6 +71,17 @@ def test_every_option_of_a_verb_is_in_the_docs(
 
     assert options
     assert [each for each in sorted(options) if not re.search(rf"{each}(?![\w-])", everything)] == []
+
+
+def test_every_verb_is_among_those_whose_options_are_looked_for():
+    assert {verb.partition(" ")[0] for verb in VERBS} == set(main.VERBS)
+
+
+def test_every_shipped_task_is_in_the_docs(everything: str):
+    names = [each.name for each in entry_points(group="fanout.tasks")]
+
+    assert names
+    assert [name for name in names if f"`{name}" not in everything and f"run {name} " not in everything] == []
 
 
 def test_every_setting_of_a_run_is_in_the_table_of_settings():

@@ -459,8 +459,10 @@ class Dice:
     async def code(self, account, job, slot):
         for step in range(int(self.throw(job.id) * 3)):
             await self.bench.clock.sleep(self.throw(job.id, step))
-            await slot.intend("ec2", "CreateImage")
-            assert self.record.events[-1] == ChangeIntended(job, 1, self.bench.clock.time, "ec2:CreateImage")
+            await slot.intend("ec2", f"Create{step}")
+            announced = self.record.events[-1]
+            assert isinstance(announced, ChangeIntended)
+            assert (announced.job, announced.attempt, announced.operation) == (job, 1, f"ec2:Create{step}")
             await slot.sleep(self.throw(job.id, step, "pause"))
             self.record.check()
         if self.story.drains == job.id:
@@ -473,7 +475,7 @@ class Dice:
         yield {"changed": True}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(stories())
 def test_in_a_strict_run_failures_and_what_is_in_flight_are_never_more_than_one_too_many(story):
     found = anyio.run(_throw, story)
@@ -484,7 +486,7 @@ def test_in_a_strict_run_failures_and_what_is_in_flight_are_never_more_than_one_
     assert not record.in_flight
     assert max(Counter(event.job.id for event in record.started).values(), default=0) <= 1
     assert bool(record.coverage["unreached"]) <= bool(found.why)
-    assert (found.why == "failure-limit") >= (record.failures == record.most > story.before)
+    assert (record.failures == record.most) <= bool(found.why)
     assert _in_turn(story, record)
 
 
