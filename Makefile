@@ -39,7 +39,7 @@ demo: $(STAMP)
 # COVERAGE=1 measures it, and fails where too little of fanout was run.
 test: $(STAMP)
 	$(if $(COVERAGE),$(BIN)/coverage erase)
-	$(BIN)/$(if $(COVERAGE),coverage run -m pytest,pytest) -q -n auto
+	$(BIN)/$(if $(COVERAGE),coverage run -m pytest,pytest) -q -n auto --dist worksteal
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
 	$(if $(COVERAGE),$(BIN)/coverage report)
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fanout.app.again import PastRun, as_it_was, changes_listing, past_run, take_up, undo, undone_task
+    from fanout.app.again import PastRun, as_it_was, changes_listing, check_undo, past_run, take_up, undo, undone_task
     from fanout.app.entering import Entered, Keys, enter_account
     from fanout.app.listings import Listing, accounts_listing, regions_listing
     from fanout.app.past import RunRecord, delete_run, export, run_record, run_summary, runs_listing
@@ -28,6 +28,7 @@ __all__ = [
     "apply_plan",
     "as_it_was",
     "changes_listing",
+    "check_undo",
     "delete_run",
     "enter_account",
     "export",
@@ -58,6 +59,7 @@ _HOME = {
     "apply_plan": "planfile",
     "as_it_was": "again",
     "changes_listing": "again",
+    "check_undo": "again",
     "delete_run": "past",
     "enter_account": "entering",
     "export": "past",

@@ -295,9 +295,8 @@ async def undo(
     :raises FanoutError: if nothing sensible can run.
     """
     header = past.header
+    check_undo(past, task)
     found = list(changes(past.path))
-    if not found:
-        raise SelectionError(f"run {header.run_id} changed nothing, so there is nothing to take back")
 
     async def plan(world: World, task: Task, streams: Streams, *, with_tags: bool) -> Planned:
         del task, with_tags
@@ -320,6 +319,18 @@ async def undo(
         endpoints=endpoints,
         beginning=Beginning(plan=plan, check=_check(past), undo_of=header.run_id),
     )
+
+
+def check_undo(past: PastRun, task: Task) -> None:
+    """Find out before anybody is asked whether there is something to take back, and a way to do it.
+
+    :raises UsageError: if the task has no inverse.
+    :raises SelectionError: if the run changed nothing.
+    """
+    found = list(changes(past.path))
+    if not found:
+        raise SelectionError(f"run {past.header.run_id} changed nothing, so there is nothing to take back")
+    undo_task(task, past.header, found)
 
 
 def undo_task(task: Task, header: RunHeader, found: Iterable[Change]) -> Task:

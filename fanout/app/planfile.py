@@ -290,7 +290,10 @@ async def _check_organization(
     # The list that was just read is kept, so that this asks nothing.
     again = await select_accounts(replace(selection, refresh=False), source)
     new = {account.id for account in again.accounts} - {each["id"] for each in (*facts["accounts"], *facts["skipped"])}
-    return (f"{len(new)} accounts match by now that are not in the plan: they are not touched",) if new else ()
+    if not new:
+        return ()
+    some = "1 account matches" if len(new) == 1 else f"{len(new)} accounts match"
+    return (f"{some} by now without being in the plan: nothing touches what the plan does not name",)
 
 
 def _refuse(what: str, accounts: Sequence[str]) -> None:

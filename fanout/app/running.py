@@ -165,7 +165,7 @@ async def _run(order: Order, world: World, interrupts: Interrupts, begins: Begin
         planned = await complete(world, planned, entrance)
     begins.check(world, planned, order.fingerprint)
     _check_execution(order, planned)
-    if order.task.changes and not order.settings.output.quiet:
+    if order.task.changes and begins.run_id is None and not order.settings.output.quiet:
         order.screen.write(_preview(order, world, planned))
     if order.task.changes and begins.asks and not order.settings.execution.dry_run:
         with interrupts.asking():

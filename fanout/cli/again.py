@@ -164,7 +164,9 @@ def _undo(flags: Mapping[str, Any], *, run: Annotated[str, _RUN]) -> int:
 
         past = app.past_run(inside.settings, run)
         if past.header.undo_of and past.header.dry_run:
-            past = app.past_run(inside.settings, past.header.undo_of)  # a trial of this one: it is what `last` means then
+            past = app.past_run(
+                inside.settings, past.header.undo_of
+            )  # a trial of this one: it is what `last` means then
         if past.header.undo_of:
             raise UsageError(
                 f"run {past.header.run_id} took back what run {past.header.undo_of} had changed",
@@ -173,6 +175,7 @@ def _undo(flags: Mapping[str, Any], *, run: Annotated[str, _RUN]) -> int:
         task = _fitted_if_it_can_be(past)
         _, task_hash = source_of(task)
         settings = app.as_it_was(inside.settings, past.header, typed_fields(inside))
+        app.check_undo(past, task)
         agreed = _confirm(inside, settings, f"undo-{task.name}")
         streams = app.Streams(inside.stdin, inside.stdout, inside.stderr)
 

@@ -104,7 +104,7 @@ def command() -> TyperCommand:
             Example("The AWS CLI in every account", "fanout exec --accounts org --read-only -- aws s3 ls"),
             Example(
                 "A script whose lines of JSON become rows",
-                "fanout exec -a 'ou:/prod' -r 'eu-*' --read-only --rows jsonl -o csv -- ./volumes.py",
+                "fanout exec -a org -r 'eu-*' --read-only --rows jsonl -- ./volumes.py",
             ),
             Example(
                 "What the environment holds, for a shell",

@@ -42,7 +42,7 @@ SELECTION = (
         field="accounts",
         multiple=True,
         help="Accounts, as a union of terms (repeatable, or with commas): org, ou:ou-ab12-cdefghij, ou:/prod/payments, "
-        "tag:env=prod, 'name:web-*', 111122223333, profile:NAME, self, sso, @FILE, - (stdin).",
+        "tag:env=prod, 'name:web-*', 111122223333, profile:NAME, self, sso, @FILE, run:RUN:failed, - (stdin).",
     ),
     OptionSpec(
         name="only",

@@ -45,9 +45,9 @@ _APPLY_SPECS = (
 _EXAMPLES = (
     Example(
         "A plan for a review",
-        "fanout plan put-parameters --file params.yaml -a 'ou:/prod' -r eu-west-1 --out plan.json",
+        "fanout plan put-parameters --file a.yaml -a org -r eu-west-1 --out a.json",
     ),
-    Example("And then", "fanout apply plan.json"),
+    Example("And then", "fanout apply a.json"),
 )
 
 

@@ -194,7 +194,7 @@ async def test_accounts_that_have_come_since_are_told_and_not_touched(lab, start
     result = await apply(other, path)
 
     assert puts(other) == sorted(lab.members)
-    assert any("2 accounts match by now that are not in the plan" in note for note in result.summary.notes)
+    assert any("2 accounts match by now without being in the plan" in note for note in result.summary.notes)
 
 
 async def test_ids_alone_need_no_organization(lab):

@@ -101,7 +101,11 @@ def test_a_plan_of_a_file_is_applied_and_refused_once_its_code_has_changed(fanou
         (("plan",), 2, "`fanout plan` needs a task"),
         (("plan", "list-vpcs"), 2, "no accounts were named"),
         (("plan", "list-vpcs", "-a", "org", "--expires", "soon"), 2, "--expires"),
-        (("plan", "put-parameters", "-a", "org", "--name", "/a", "--value-file", "text.json"), 2, "its regions have no default"),
+        (
+            ("plan", "put-parameters", "-a", "org", "--name", "/a", "--value-file", "text.json"),
+            2,
+            "its regions have no default",
+        ),
         (("retry", "last", "--only", "faild"), 2, "did you mean failed"),
         (("run", "list-vpcs", "-a", "run:last:faild"), 2, "did you mean failed"),
         (("run", "list-vpcs", "-a", "org", "--wave", "1,50%"), 2, "do not end with 100%"),

@@ -22,8 +22,6 @@ import sys
 import termios
 import tomllib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,28 +177,17 @@ def checked(block: Block, name: str, directory: Path, environ: dict[str, str]) -
 
 
 @pytest.fixture(scope="module")
-def findings(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[Path], list[str]]]:
-    """What is wrong with a page. All pages that are asked for are carried out side by side: most of it is waiting."""
-    wanted = {item.callspec.params["page"] for item in request.session.items if "findings" in item.fixturenames}
-    scratch = tmp_path_factory.mktemp("pages")
-    largest_first = sorted(wanted, key=lambda page: page.read_text("utf-8").count("\n$ "), reverse=True)
-    with ExitStack() as stack:
-        in_sandbox = [page for page in largest_first if world_of(page) is None]
-        sandbox = stack.enter_context(Sandbox.start()) if in_sandbox else None
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=os.cpu_count()))
-        running = {
-            page: pool.submit(carried_out, page, scratch / page.stem, sandbox if page in in_sandbox else None)
-            for page in largest_first
-        }
-        yield lambda page: running[page].result()
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox.start() as box:
+        yield box
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_example_does_what_the_page_shows(page: Path, findings: Callable[[Path], list[str]]):
-    assert findings(page) == []
+def test_every_example_does_what_the_page_shows(page: Path, tmp_path: Path, request: pytest.FixtureRequest):
+    box = request.getfixturevalue("sandbox") if world_of(page) is None else None
+
+    assert carried_out(page, tmp_path, box) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

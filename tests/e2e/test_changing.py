@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from fanout.testing import Answer, FaultRule, World
-from tests.e2e.test_run import wait_until
+from tests.e2e.test_run import interrupt_twice, wait_until
 
 PARAMETERS = """\
 - name: /app/url
@@ -156,9 +156,7 @@ def test_a_second_ctrl_c_leaves_what_was_sent_unknown_and_the_rest_unreached(rol
             return connection.execute("SELECT count(*) FROM intents").fetchone()[0] >= 2
 
     wait_until(announced)
-    running.send_signal(signal.SIGINT)
-    wait_until(lambda: not running.poll() and True)
-    running.send_signal(signal.SIGINT)
+    interrupt_twice(running)
     ended = fanout.finish(running)
     coverage = json.loads(fanout("runs", "show", "last", "-o", "json").stdout)["coverage"]
     endpoint.set_faults([])

@@ -8,6 +8,7 @@ import json
 import signal
 import sqlite3
 import stat
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,15 @@ def wait_until(condition, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def interrupt_twice(process: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C, and again when the first has been heard: two at once are one."""
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    while "stopping" not in (line := process.stderr.readline()):
+        assert line, "it ended before it heard the signal"
+    process.send_signal(signal.SIGINT)
 
 
 def test_the_inventory_of_an_organization_is_whole_and_every_account_is_entered_once(serve):
@@ -119,9 +129,7 @@ def test_a_second_signal_breaks_off_what_is_in_flight_and_the_ledger_stays_whole
     endpoint, fanout = serve(replace(World.generate(3), faults=(rule,)))
     process = fanout.start("run", "describe-instances", "-a", "org", "-r", THREE, "--summary-file", "summary.json")
     wait_until(lambda: endpoint.stats().requests.get("ec2:DescribeInstances", 0) >= 3)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    interrupt_twice(process)
     ran = fanout.finish(process)
     assert ran.code == 130, ran.stderr
     assert ran.summary()["coverage"] == dict.fromkeys(OUTCOMES, 0) | {"selected": 9, "unreached": 9}
