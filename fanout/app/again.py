@@ -250,6 +250,9 @@ def _continued(path: Path, header: RunHeader, task: Task, only: Sequence[str], p
         questions=frozenset(unknown),
         changed=plan.changed | unknown,
         failures=failures_of(jobs, wanted),
+        kinds=frozenset(
+            job.fault.kind for job in jobs if job.fault and job.outcome in (Outcome.FAILED, Outcome.UNKNOWN)
+        ),
         notes=notes if header.changes else (),
     )
 

@@ -27,6 +27,7 @@ from fanout.ledger.store import LedgerWriter
 from fanout.model.account import Account
 from fanout.model.errors import FanoutError, UsageError
 from fanout.model.event import AccountPlanned, Noted, RunFinished, RunResumed
+from fanout.model.fault import FaultKind
 from fanout.model.retry import Backoff
 from fanout.model.scope import Scope
 from fanout.model.settings import ExecutionSettings, Settings
@@ -54,7 +55,7 @@ class Continued:
 
     `accounts` have their jobs in the ledger, `unplanned` are those whose regions never became known; `skipped` counts the
     accounts that are not entered, `next_id` is the first free number of a job. `questions` are jobs of which nobody knows
-    what became of them, `changed` those that changed something, `failures` those that failed and are not tried again.
+    what became of them, `changed` those that changed something, `failures` those that failed and are not tried again, `kinds` the kinds of fault that the run has had.
     """
 
     accounts: tuple[Taken, ...]
@@ -64,6 +65,7 @@ class Continued:
     questions: frozenset[int] = frozenset()
     changed: frozenset[int] = frozenset()
     failures: int = 0
+    kinds: frozenset[FaultKind] = frozenset()
     notes: tuple[str, ...] = ()
 
     @property
@@ -202,6 +204,7 @@ def _engine(order: Order, work: TaskWork, recorder: Recorder, kit: Equipment) ->
         Backoff(retries=execution.retries),
         commit=recorder.commit if changes else None,
         failed_before=kit.continued.failures if kit.continued else 0,
+        known_faults=kit.continued.kinds if kit.continued else frozenset(),
     )
 
 

@@ -27,7 +27,7 @@ from fanout.model.event import (
     RowsYielded,
     WaveEnded,
 )
-from fanout.model.fault import Fault, Stage
+from fanout.model.fault import Fault, FaultKind, Stage
 from fanout.model.job import Job, Outcome, Verdict
 from fanout.model.retry import Backoff
 from fanout.model.row import to_json
@@ -53,7 +53,7 @@ class Engine:
 
     What is recorded is recorded whole: no deadline and no signal comes between an event and its consequences. `commit`
     records an event and returns when it cannot be lost any more; None: nothing is changed. `failed_before` are failures
-    of a run that is taken up again.
+    of a run that is taken up again, `known_faults` their kinds.
     """
 
     work: Work
@@ -65,6 +65,7 @@ class Engine:
     api_calls: int = 0
     retries: int = 0
     failed_before: int = 0
+    known_faults: frozenset[FaultKind] = frozenset()
     judge: Judge = field(init=False)
     _scheduler: Scheduler = field(init=False)
     _running: set[Running] = field(default_factory=set)
@@ -73,7 +74,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._scheduler = Scheduler(self.limits)
-        self.judge = Judge(self.limits, self.failed_before)
+        self.judge = Judge(self.limits, self.failed_before, self.known_faults)
 
     def __repr__(self) -> str:
         return f"<Engine {self._scheduler!r}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from fanout.engine.limits import Limits
 from fanout.model.fault import FaultKind
@@ -14,16 +15,17 @@ _WELL = (Outcome.OK, Outcome.CHANGED)
 class Judge:
     """Failed and unknown jobs so far; an account that cannot be entered counts once.
 
-    `failures` are those of the whole run, `before` among them: those of a run that is taken up again.
+    `failures` are those of the whole run, `before` among them: those of a run that is taken up again, whose `kinds` of
+    fault are not new any more.
     """
 
-    def __init__(self, limits: Limits, before: int = 0) -> None:
+    def __init__(self, limits: Limits, before: int = 0, kinds: Iterable[FaultKind] = ()) -> None:
         self.failures = before
         self._limits = limits
         self._wave = 1
         self._wave_failures = 0
         self._outcomes: Counter[Outcome] = Counter()
-        self._kinds: set[FaultKind] = set()
+        self._kinds: set[FaultKind] = set(kinds)
         self._earlier_kinds: frozenset[FaultKind] = frozenset()
 
     def begin(self, wave: int) -> None:
