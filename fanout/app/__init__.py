@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fanout.app.again import PastRun, as_it_was, changes_listing, check_undo, past_run, take_up, undo, undone_task
+    from fanout.app.again import PastRun, as_it_was, past_run, take_up
     from fanout.app.entering import Entered, Keys, enter_account
     from fanout.app.listings import Listing, accounts_listing, regions_listing
     from fanout.app.past import RunRecord, delete_run, export, run_record, run_summary, runs_listing
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fanout.app.report import RunResult
     from fanout.app.running import run
     from fanout.app.streams import Streams
+    from fanout.app.undoing import changes_listing, check_undo, undo, undone_task
 
 __all__ = [
     "Entered",
@@ -58,8 +59,8 @@ _HOME = {
     "accounts_listing": "listings",
     "apply_plan": "planfile",
     "as_it_was": "again",
-    "changes_listing": "again",
-    "check_undo": "again",
+    "changes_listing": "undoing",
+    "check_undo": "undoing",
     "delete_run": "past",
     "enter_account": "entering",
     "export": "past",
@@ -72,8 +73,8 @@ _HOME = {
     "run_summary": "past",
     "runs_listing": "past",
     "take_up": "again",
-    "undo": "again",
-    "undone_task": "again",
+    "undo": "undoing",
+    "undone_task": "undoing",
     "write_plan": "planfile",
 }
 

@@ -1,14 +1,14 @@
-"""Takes up past runs: finish one, try some of its outcomes again, take its changes back."""
+"""Takes up past runs: finishes one, or tries some of its outcomes again."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from fanout.app.access_record import restored
-from fanout.app.carrying import Confirm, Continued
+from fanout.app.carrying import Continued
 from fanout.app.fingerprints import check_same
 from fanout.app.outcome import exit_code
 from fanout.app.past_accounts import ended_so
@@ -22,18 +22,17 @@ from fanout.aws.clients import Endpoints
 from fanout.engine.scheduler import Taken
 from fanout.ledger.fingerprints import fingerprinting
 from fanout.ledger.history import find_run
-from fanout.ledger.plan import Change, PastPlan, PlannedAccount, changes, past_plan
+from fanout.ledger.plan import PastPlan, PlannedAccount, past_plan
 from fanout.ledger.reader import JobRecord, LedgerReader
 from fanout.ledger.store import LedgerWriter
 from fanout.model.account import Account
-from fanout.model.errors import SelectionError, UsageError
+from fanout.model.errors import UsageError
 from fanout.model.fault import Stage
 from fanout.model.job import Outcome
 from fanout.model.plan import RunHeader
-from fanout.model.row import Row
 from fanout.model.selection import TermKind, parse_terms
 from fanout.model.settings import ExecutionSettings, SelectionSettings, Settings
-from fanout.tasks import Context, Task
+from fanout.tasks import Task
 
 UNDO = "undo-"
 """Begins the name of a run's task that takes another run's changes back."""
@@ -122,7 +121,7 @@ async def take_up(
     async def plan(world: World, task: Task, streams: Streams, *, with_tags: bool) -> Planned:
         del task, with_tags
         who.append(world.caller.arn or "an identity that is not known")
-        return await _planned(world, past, streams)
+        return await as_planned(world, past, streams)
 
     def continued(writer: LedgerWriter, planned: Planned) -> Continued:
         found = _continued(writer.path, header, task, only, planned)
@@ -136,7 +135,7 @@ async def take_up(
         parameters,
         streams,
         endpoints=endpoints,
-        beginning=Beginning(plan=plan, run_id=header.run_id, continued=continued, check=_check(past), asks=False),
+        beginning=Beginning(plan=plan, run_id=header.run_id, continued=continued, check=check_of(past), asks=False),
     )
 
 
@@ -156,7 +155,7 @@ def _nothing_left(past: PastRun, settings: Settings, streams: Streams, only: Seq
     return RunResult(summary, exit_code(summary, settings.execution.require_coverage))
 
 
-def _check(past: PastRun) -> Callable[[World, Planned, Callable[[str], str]], None]:
+def check_of(past: PastRun) -> Callable[[World, Planned, Callable[[str], str]], None]:
     """Refuse credentials of another account than the run was begun from."""
 
     def check(world: World, _planned: Planned, _fingerprint: Callable[[str], str]) -> None:
@@ -180,7 +179,7 @@ def check_caller(world: World, account: str, partition: str, what: str) -> None:
         raise UsageError(f"{what} is of the partition {partition}, and these credentials are of {caller.partition}")
 
 
-async def _planned(world: World, past: PastRun, streams: Streams) -> Planned:
+async def as_planned(world: World, past: PastRun, streams: Streams) -> Planned:
     """The run's own plan, with the ways in that lists of accounts give again: external ids are kept nowhere."""
     plan = past_plan(past.path)
     listed = await _listed(world, streams)
@@ -279,115 +278,3 @@ def failures_of(jobs: Iterable[JobRecord], again: Collection[int]) -> int:
         else:
             count += 1
     return count + len(shut)
-
-
-async def undo(
-    settings: Settings,
-    past: PastRun,
-    task: Task,
-    streams: Streams,
-    *,
-    confirm: Confirm,
-    task_source: str = "",
-    task_hash: str = "",
-    endpoints: Endpoints | None = None,
-) -> RunResult:
-    """Take the changes of a run back: a run of its own, over the targets in which something was changed.
-
-    :raises UsageError: if the task has no inverse, or the run changed nothing.
-    :raises FanoutError: if nothing sensible can run.
-    """
-    header = past.header
-    check_undo(past, task)
-    found = list(changes(past.path))
-
-    async def plan(world: World, task: Task, streams: Streams, *, with_tags: bool) -> Planned:
-        del task, with_tags
-        planned = await _planned(world, past, streams)
-        where: dict[str, list[str]] = {}
-        for change in found:
-            if change.region not in where.setdefault(change.account_id, []):
-                where[change.account_id].append(change.region)
-        accounts = tuple((each, tuple(where[each.id])) for each, _ in planned.accounts if each.id in where)
-        return replace(planned, accounts=accounts, targets=sum(len(each) for each in where.values()))
-
-    return await run(
-        settings,
-        undo_task(task, header, found),
-        {},
-        streams,
-        task_source=task_source,
-        task_hash=task_hash,
-        confirm=confirm,
-        endpoints=endpoints,
-        beginning=Beginning(plan=plan, check=_check(past), undo_of=header.run_id),
-    )
-
-
-def check_undo(past: PastRun, task: Task) -> None:
-    """Find out before anybody is asked whether there is something to take back, and a way to do it.
-
-    :raises UsageError: if the task has no inverse.
-    :raises SelectionError: if the run changed nothing.
-    """
-    found = list(changes(past.path))
-    if not found:
-        raise SelectionError(f"run {past.header.run_id} changed nothing, so there is nothing to take back")
-    undo_task(task, past.header, found)
-
-
-def undo_task(task: Task, header: RunHeader, found: Iterable[Change]) -> Task:
-    """The task that takes these changes of a run back.
-
-    :raises UsageError: if the task has no inverse.
-    """
-    if task.undo is None:
-        raise UsageError(
-            f"the changes of {task.name} cannot be taken back: it declares no inverse",
-            f"`fanout runs show {header.run_id} --changes` lists them",
-        )
-    undo_with = task.undo
-    by_target: dict[tuple[str, str], list[Row]] = {}
-    for change in found:
-        by_target.setdefault((change.account_id, change.region), []).insert(0, change.row)
-
-    async def function(ctx: Context) -> AsyncIterator[Row]:
-        async for row in undo_with(ctx, changes=by_target.get((ctx.account.id, ctx.region), [])):
-            yield row
-
-    return replace(
-        task,
-        name=f"{UNDO}{task.name}",
-        function=function,
-        actions=task.undo_actions or task.actions,
-        changes=True,
-        columns=(),
-        summary=f"Take back what {task.name} changed in run {header.run_id}.",
-        parameters=(),
-        check=None,
-        reconcile=None,
-        undo=None,
-        tags=None,
-        fit=None,
-    )
-
-
-def undone_task(settings: Settings, past: PastRun, task: Task) -> Task:
-    """The task of a run that takes another one's changes back, made again from that other run's ledger.
-
-    :raises LedgerError: if the other run is gone.
-    """
-    other = past_run(settings, past.header.undo_of)
-    return undo_task(task, other.header, changes(other.path))
-
-
-def changes_listing(settings: Settings, reference: str) -> list[dict[str, Any]]:
-    """One mapping for each change of a run: where, and the task's row.
-
-    :raises LedgerError: if there is no such run, or it cannot be read.
-    """
-    path = find_run(settings.home, reference)
-    return [
-        {"account_id": each.account_id, "account_name": each.account_name, "region": each.region, **each.row}
-        for each in changes(path)
-    ]

@@ -12,7 +12,7 @@ import pytest
 
 from fanout import app
 from fanout.ledger.store import LedgerWriter
-from fanout.model.errors import LedgerError, SelectionError, UsageError
+from fanout.model.errors import LedgerError, UsageError
 from fanout.model.job import Outcome
 from fanout.testing import Answer, FaultRule, HubKey, World
 from tests.app.changing import set_blindly, set_level, set_unsure
@@ -38,14 +38,6 @@ async def again(lab, what, *, only=RESUME, parameters=None, typed=(), **flat):
     restored = app.as_it_was(settings, past.header, typed)
     result = await app.take_up(restored, past, what, parameters or {}, lab.streams, only=only)
     return result, [json.loads(line) for line in lab.streams.stdout.getvalue().splitlines()]
-
-
-async def undo(lab, what, *, confirm=lambda _: True, **flat):
-    settings = lab.settings(**flat)
-    past = app.past_run(settings, "last")
-    lab.streams = app.Streams(io.StringIO(), io.StringIO(), io.StringIO())
-    restored = app.as_it_was(settings, past.header, {"dry_run"} if flat.get("dry_run") else ())
-    return await app.undo(restored, past, what, lab.streams, confirm=confirm)
 
 
 def puts(lab) -> Counter[str]:
@@ -189,40 +181,6 @@ async def test_an_external_id_has_to_be_given_again_and_to_be_the_same(lab):
 
     assert outcomes(result)["changed"] == 5
     assert b"correct-horse" not in ran.ledger.read_bytes()
-
-
-async def test_undo_takes_back_what_was_changed_and_nothing_else(lab):
-    one, two, *_ = lab.members
-    await lab.run(set_level, accounts=(one,))
-    await lab.run(set_level, accounts=(one, two))
-    asked = []
-
-    result = await undo(lab, set_level, confirm=lambda targets: asked.append(targets) or True)
-
-    assert asked == [1]
-    assert outcomes(result) == {"changed": 1}
-    assert result.summary.task == "undo-set-level"
-    deleted = [each.account for each in lab.endpoint.log() if each.action == "DeleteParameter"]
-    assert deleted == [two]
-
-
-async def test_undo_can_be_tried_and_is_asked_for(lab):
-    await lab.run(set_level)
-    with pytest.raises(UsageError, match="not confirmed"):
-        await undo(lab, set_level, confirm=lambda _: False)
-    tried = await undo(lab, set_level, dry_run=True)
-
-    assert outcomes(tried) == {"ok": 5}
-    assert not [each for each in lab.endpoint.log() if each.action == "DeleteParameter"]
-
-
-async def test_undo_needs_changes_and_an_inverse(lab):
-    await lab.run(set_level, dry_run=True)
-    with pytest.raises(SelectionError, match="changed nothing"):
-        await undo(lab, set_level)
-    await lab.run(set_blindly)
-    with pytest.raises(UsageError, match="declares no inverse"):
-        await undo(lab, set_blindly)
 
 
 async def test_changes_are_those_of_all_attempts(lab):

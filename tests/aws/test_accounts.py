@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.aws.accounts import AccountSource, Selection, select_accounts
+from fanout.aws.accounts import PROTECTED, AccountSource, Selection, select_accounts
 from fanout.model.account import Account
 from fanout.model.errors import AccessError, SelectionError, UsageError
 from fanout.model.settings import Caller, SelectionSettings
@@ -385,15 +385,19 @@ NOTE_OF_SELF = (
 )
 
 
-@pytest.mark.parametrize("term", ["self", "org", MANAGEMENT])
+READING = [({}, True), ({"role_named": True}, False)]
+CHANGING = [
+    ({"changes": True}, False),
+    ({"changes": True, "self_direct": True}, True),
+    ({"changes": True, "self_direct": True, "role_named": True}, False),
+]
+
+
 @pytest.mark.parametrize(
-    ("options", "direct"),
+    ("term", "options", "direct"),
     [
-        ({}, True),
-        ({"role_named": True}, False),
-        ({"changes": True}, False),
-        ({"changes": True, "self_direct": True}, True),
-        ({"changes": True, "self_direct": True, "role_named": True}, False),
+        *((term, *each) for term in ("self", "org", MANAGEMENT) for each in READING),
+        *((term, *each) for term in ("self", MANAGEMENT, f"org,{MANAGEMENT}") for each in CHANGING),
     ],
 )
 async def test_the_callers_own_account_is_entered_directly_unless_a_role_was_named(house, term, options, direct):
@@ -401,6 +405,54 @@ async def test_the_callers_own_account_is_entered_directly_unless_a_role_was_nam
     found = await house.select(term)
     assert [account.id for account in found.accounts if account.direct] == ([MANAGEMENT] if direct else [])
     assert (NOTE_OF_SELF in found.notes) is direct
+
+
+@pytest.mark.parametrize("options", [options for options, _ in CHANGING])
+@pytest.mark.parametrize("term", ["org", "ou:/", "name:*", "tag:env"])
+async def test_what_changes_things_leaves_the_management_account_alone_unless_it_is_named(house, term, options):
+    house.organizations.tags = {each: {"env": "prod"} for each in ACTIVE_IDS}
+    house.options |= options
+
+    found = await house.select(term)
+
+    assert [account.id for account in found.accounts] == [WEB, PAYMENTS, DEV]
+    assert [account.id for account, reason in found.skipped if reason == PROTECTED] == [MANAGEMENT]
+    assert sum("is the management account: nothing changes it" in note for note in found.notes) == 1
+    assert NOTE_OF_SELF not in found.notes
+
+
+@pytest.mark.parametrize(
+    ("accounts", "protected", "kept_out"),
+    [
+        (("org",), f"{WEB},{DEV}", [WEB, DEV]),
+        (("org", WEB), f"{WEB},{DEV}", [DEV]),
+        (("org", WEB, DEV), f"{WEB},{DEV}", []),
+        ((WEB, PAYMENTS), WEB, []),
+        (("org",), "ou:/prod", None),
+    ],
+)
+async def test_protected_accounts_take_part_only_where_they_are_named_by_their_ids(
+    house, accounts, protected, kept_out
+):
+    house.options |= {"changes": True}
+    if kept_out is None:
+        kept_out = [each.id for each in (await house.select(protected)).accounts]
+        assert kept_out
+
+    found = await house.select(*accounts, protected=protected)
+
+    assert [each.id for each, reason in found.skipped if reason == PROTECTED and not each.management] == kept_out
+    assert not {each.id for each in found.accounts} & set(kept_out)
+
+
+async def test_reading_is_not_held_back_by_protection(house):
+    assert await house.ids("org", protected="ou:/") == ACTIVE_IDS
+
+
+async def test_what_is_protected_counts_against_no_first(house):
+    house.options |= {"changes": True}
+
+    assert await house.ids("org", first=2, protected=WEB) == [PAYMENTS, DEV]
 
 
 async def test_the_callers_own_account_with_a_role_of_its_own_is_entered_through_it(house):

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.model.errors import UsageError
+from fanout.model.fault import FaultKind
+from fanout.model.job import Outcome
 from fanout.model.selection import Term, TermKind, is_glob, matches, parse_terms
 
 
@@ -39,6 +41,10 @@ def one(text: str) -> tuple[TermKind, str, str | None]:
         ("profile:dev-*", (TermKind.PROFILE, "dev-*", None)),
         ("file:accounts.csv", (TermKind.FILE, "accounts.csv", None)),
         ("@accounts.csv", (TermKind.FILE, "accounts.csv", None)),
+        ("run:last", (TermKind.RUN, "last", None)),
+        ("run:last:failed", (TermKind.RUN, "last", "failed")),
+        ("run:20261122-0935:unreached", (TermKind.RUN, "20261122-0935", "unreached")),
+        ("run:20261122-093558-k3f9:throttled", (TermKind.RUN, "20261122-093558-k3f9", "throttled")),
     ],
 )
 def test_each_kind_of_term_is_read(text, expected):
@@ -96,7 +102,15 @@ def test_a_path_with_a_comma_works_where_the_whole_text_is_an_existing_file():
         ("profile:", "no profile"),
         ("@", "no file"),
         ("file:", "no file"),
-        ("run:last:failed", "there are org, ou:ID or ou:/PATH, tag:"),
+        ("run:", "names no run"),
+        ("run::failed", "names no run"),
+        ("run:last:", "'' is no outcome and no kind of fault"),
+        ("run:last:faild", "did you mean failed"),
+        ("run:last:throtled", "did you mean throttled"),
+        ("run:last:xyzzy", "outcomes are ok, changed, failed, skipped, unknown, unreached"),
+        ("run:last:failed:denied", "'failed:denied' is no outcome"),
+        ("run:last:FAILED", "did you mean failed"),
+        ("rnu:last:failed", "did you mean run?"),
     ],
 )
 def test_a_mistyped_term_is_refused_with_what_may_be_meant(text, says):
@@ -105,6 +119,16 @@ def test_a_mistyped_term_is_refused_with_what_may_be_meant(text, says):
     assert says in f"{caught.value.message} | {caught.value.hint}"
     assert caught.value.message.startswith("--only: ")
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("ending", [*Outcome, *FaultKind])
+def test_every_outcome_and_every_kind_of_fault_selects_accounts_of_a_run(ending):
+    assert one(f"run:last:{ending.value}") == (TermKind.RUN, "last", ending.value)
+
+
+def test_an_outcome_and_another_of_one_run_are_two_terms():
+    terms = parse_terms(["run:last:failed,run:last:unknown", "run:last:failed"])
+    assert [term.pattern for term in terms] == ["failed", "unknown"]
 
 
 def test_a_name_matches_itself_even_where_it_looks_like_a_glob():

@@ -1,0 +1,67 @@
+"""The changes of a run, taken back."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from fanout import app
+from fanout.model.errors import SelectionError, UsageError
+from fanout.testing import World
+from tests.app.changing import set_blindly, set_level
+from tests.app.conftest import Lab
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def lab(start) -> Lab:
+    return start(World.generate(6))
+
+
+async def undo(lab, what, *, confirm=lambda _: True, **flat):
+    settings = lab.settings(**flat)
+    past = app.past_run(settings, "last")
+    lab.streams = app.Streams(io.StringIO(), io.StringIO(), io.StringIO())
+    restored = app.as_it_was(settings, past.header, {"dry_run"} if flat.get("dry_run") else ())
+    return await app.undo(restored, past, what, lab.streams, confirm=confirm)
+
+
+def outcomes(result) -> dict[str, int]:
+    found = result.summary.as_json()["coverage"]
+    return {name: count for name, count in found.items() if count and name != "selected"}
+
+
+async def test_undo_takes_back_what_was_changed_and_nothing_else(lab):
+    one, two, *_ = lab.members
+    await lab.run(set_level, accounts=(one,))
+    await lab.run(set_level, accounts=(one, two))
+    asked = []
+
+    result = await undo(lab, set_level, confirm=lambda targets: asked.append(targets) or True)
+
+    assert asked == [1]
+    assert outcomes(result) == {"changed": 1}
+    assert result.summary.task == "undo-set-level"
+    deleted = [each.account for each in lab.endpoint.log() if each.action == "DeleteParameter"]
+    assert deleted == [two]
+
+
+async def test_undo_can_be_tried_and_is_asked_for(lab):
+    await lab.run(set_level)
+    with pytest.raises(UsageError, match="not confirmed"):
+        await undo(lab, set_level, confirm=lambda _: False)
+    tried = await undo(lab, set_level, dry_run=True)
+
+    assert outcomes(tried) == {"ok": 5}
+    assert not [each for each in lab.endpoint.log() if each.action == "DeleteParameter"]
+
+
+async def test_undo_needs_changes_and_an_inverse(lab):
+    await lab.run(set_level, dry_run=True)
+    with pytest.raises(SelectionError, match="changed nothing"):
+        await undo(lab, set_level)
+    await lab.run(set_blindly)
+    with pytest.raises(UsageError, match="declares no inverse"):
+        await undo(lab, set_blindly)
