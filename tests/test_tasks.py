@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -357,3 +358,169 @@ def test_a_check_is_kept_and_must_take_every_parameter_by_name():
     assert task(actions=[])(sized).check is None
     with pytest.raises(TaskLoadError, match=r"test_tasks\.py:\d+: task .*sized: check does not take .*'most'"):
         task(actions=[], check=lambda *, least: None)(sized)
+
+
+# --- what makes a changing task trustworthy ---
+
+
+async def put(ctx: Context, *, name: str = "x", count: int = 1) -> AsyncIterator[Row]:
+    """Put a value."""
+    yield {}
+
+
+async def look(ctx: Context, *, name: str, count: int) -> bool:
+    """Look what became of it."""
+    return True
+
+
+async def look_at_anything(ctx: Context, **_others: object) -> bool:
+    return False
+
+
+async def take_back(ctx: Context, *, changes: Sequence[Row]) -> AsyncIterator[Row]:
+    yield {"action": "update"}
+
+
+def test_ways_back_are_kept_as_they_are_declared():
+    made = task(reconcile=look, undo=take_back, undo_actions=["ssm:PutParameter"], tags=lambda **_: True, changes=True)(
+        put
+    )
+
+    assert (made.reconcile, made.undo, made.undo_actions) == (look, take_back, ("ssm:PutParameter",))
+    assert made.tags is not None
+    assert made.tags(name="x", count=1) is True
+    assert task(put).reconcile is task(put).undo is task(put).tags is task(put).fit is None
+    assert task(put).undo_actions == ()
+    assert task(reconcile=look_at_anything)(put).reconcile is look_at_anything
+
+
+def not_async(ctx: Context, *, name: str, count: int) -> bool:
+    return True
+
+
+async def a_generator_that_looks(ctx: Context, *, name: str, count: int) -> AsyncIterator[bool]:
+    yield True
+
+
+async def knows_one_parameter(ctx: Context, *, name: str) -> bool:
+    return True
+
+
+async def wants_more(ctx: Context, *, name: str, count: int, depth: int) -> bool:
+    return True
+
+
+async def no_rows(ctx: Context, *, changes: Sequence[Row]) -> None:
+    pass
+
+
+def not_async_either(ctx: Context, *, changes: Sequence[Row]):
+    yield {}
+
+
+async def without_changes(ctx: Context) -> AsyncIterator[Row]:
+    yield {}
+
+
+async def with_the_parameters(ctx: Context, *, name: str, count: int) -> AsyncIterator[Row]:
+    yield {}
+
+
+async def wants_more_than_changes(ctx: Context, *, changes: Sequence[Row], name: str) -> AsyncIterator[Row]:
+    yield {}
+
+
+async def undo_without_context(*, changes: Sequence[Row]) -> AsyncIterator[Row]:
+    yield {}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"reconcile": not_async}, "reconcile is not an async function"),
+        ({"reconcile": a_generator_that_looks}, "reconcile is not an async function"),
+        ({"reconcile": knows_one_parameter}, "reconcile does not take the task's parameters: .*'count'"),
+        ({"reconcile": wants_more}, "reconcile does not take the task's parameters: .*'depth'"),
+        ({"undo": no_rows}, "undo is not an async generator"),
+        ({"undo": not_async_either}, "undo is not an async generator"),
+        ({"undo": without_changes}, "undo does not take `changes`: .*'changes'"),
+        ({"undo": with_the_parameters}, "undo does not take `changes`: "),
+        ({"undo": wants_more_than_changes}, "undo does not take `changes`: .*'name'"),
+        ({"undo": undo_without_context}, "undo does not take `changes`: "),
+        ({"check": lambda *, name: None}, "check does not take the task's parameters: .*'count'"),
+        ({"tags": lambda *, name: None}, "tags does not take the task's parameters: .*'count'"),
+        ({"tags": lambda name, count, more: None}, "tags does not take the task's parameters: .*'more'"),
+        ({"fit": lambda *, name: {}}, "fit does not take the task's parameters: .*'count'"),
+        ({"fit": lambda: {"changes": True}}, "fit does not take the task's parameters: "),
+    ],
+)
+def test_what_could_not_be_called_later_is_refused_when_the_task_is_defined(options, says):
+    error = refused(put, changes=True, **options)
+
+    assert re.search(f"task put: {says}", error.message)
+    assert error.message.startswith(f"{__file__}:{put.__code__.co_firstlineno}: ")
+    assert error.hint
+
+
+def test_a_task_fits_itself_to_its_parameters_and_to_the_defaults_of_the_others():
+    asked = []
+
+    def fit(*, name: str, count: int) -> dict[str, Any]:
+        asked.append((name, count))
+        return {"actions": (f"{name}:Get",), "changes": count > 1}
+
+    made = task(actions=["ssm:*"], fit=fit)(put)
+
+    assert (made.fitted({"name": "ec2"}).actions, made.fitted({"name": "ec2"}).changes) == (("ec2:Get",), False)
+    assert made.fitted({"count": 2}).changes is True
+    assert asked == [("ec2", 1), ("ec2", 1), ("x", 2)]
+    assert made.actions == ("ssm:*",)  # what is declared stays as it is
+    assert made.fitted({}).function is made.function
+
+
+def test_a_task_without_a_fit_is_itself():
+    made = task(put)
+
+    assert made.fitted({"name": "ec2"}) is made
+    assert made.defaults() == {"name": "x", "count": 1}
+
+
+def test_a_fit_that_objects_is_heard():
+    def fit(*, name: str, count: int) -> dict[str, Any]:
+        raise ValueError(f"{name} has no operation {count}")
+
+    with pytest.raises(ValueError, match="ec2 has no operation 1"):
+        task(fit=fit)(put).fitted({"name": "ec2"})
+
+
+def test_a_required_parameter_has_no_default_to_fit_with():
+    async def needs(ctx: Context, *, name: str, count: int = 3) -> AsyncIterator[Row]:
+        yield {}
+
+    made = task(fit=lambda **given: {"columns": tuple(f"{key}={value}" for key, value in given.items())})(needs)
+
+    assert made.defaults() == {"name": None, "count": 3}
+    assert made.fitted({"name": "a"}).columns == ("name=a", "count=3")
+
+
+def test_a_reconcile_without_a_context_is_refused_with_file_and_line():
+    async def look(*, name):
+        return True
+
+    async def put(ctx, *, name: str = "x"):
+        yield {}
+
+    with pytest.raises(TaskLoadError, match="reconcile"):
+        task(reconcile=look)(put)
+
+
+@pytest.mark.parametrize("actions", ["ssm:PutParameter", ["PutParameter"]])
+def test_undo_actions_are_checked_as_actions_are(actions):
+    async def undo(ctx, *, changes):
+        yield {}
+
+    async def put(ctx):
+        yield {}
+
+    with pytest.raises(TaskLoadError, match="action"):
+        task(undo=undo, undo_actions=actions)(put)

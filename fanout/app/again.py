@@ -26,7 +26,7 @@ from fanout.ledger.plan import PastPlan, PlannedAccount, past_plan
 from fanout.ledger.reader import JobRecord, LedgerReader
 from fanout.ledger.store import LedgerWriter
 from fanout.model.account import Account
-from fanout.model.errors import UsageError
+from fanout.model.errors import LedgerError, UsageError
 from fanout.model.fault import Stage
 from fanout.model.job import Outcome
 from fanout.model.plan import RunHeader
@@ -113,6 +113,7 @@ async def take_up(
     header = past.header
     fingerprint = fingerprinting(settings.home)
     check_same(header.fingerprints, parameters, fingerprint, f"run {header.run_id}")
+    _check_whole(past)
     if not _anything_left(past.path, only):
         return _nothing_left(past, settings, streams, only)
 
@@ -139,11 +140,25 @@ async def take_up(
     )
 
 
+def _check_whole(past: PastRun) -> None:
+    """Refuse a run whose plan was not written down whole: what lacks would never be done, and nobody would know.
+
+    :raises LedgerError: if it was not.
+    """
+    recorded = len(past_plan(past.path).accounts)
+    if recorded < past.header.accounts:
+        raise LedgerError(
+            f"run {past.header.run_id} was ended while its plan was being recorded: {recorded} of {past.header.accounts} "
+            "accounts are known, and nothing had begun in any of them",
+            "begin it anew",
+        )
+
+
 def _anything_left(path: Path, only: Sequence[str]) -> bool:
     jobs = LedgerReader(path).jobs()
     if any(ended_so(job, each) for job in jobs if job.region is not None for each in only):
         return True
-    open_accounts = any(not each.regions and each.skipped is None for each in past_plan(path).accounts)
+    open_accounts = any(each.is_open for each in past_plan(path).accounts)
     return open_accounts and Outcome.UNREACHED.value in only
 
 
@@ -239,7 +254,7 @@ def _continued(path: Path, header: RunHeader, task: Task, only: Sequence[str], p
         for each in plan.accounts
         if each.regions and not each.skipped
     )
-    unplanned = [each for each in plan.accounts if not each.regions and each.skipped is None]
+    unplanned = [each for each in plan.accounts if each.is_open]
     asked = Outcome.UNREACHED.value in only
     return Continued(
         accounts=accounts if wanted or (unplanned and asked) else (),

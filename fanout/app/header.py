@@ -62,6 +62,7 @@ def make_header(
         organization_id=planned.organization_id,
         access=recorded(settings.access, fingerprint),
         fingerprints=fingerprints(call.parameters, fingerprint),
+        accounts=len(planned.accounts) + len(planned.skipped),
         dry_run=settings.execution.dry_run,
         user=_user(),
         host=socket.gethostname(),

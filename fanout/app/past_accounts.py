@@ -22,7 +22,7 @@ def accounts_of_run(home: Path, reference: str, ending: str | None) -> tuple[Acc
     wanted = {job.account_id for job in LedgerReader(path).jobs() if ended_so(job, ending)}
     planned = past_plan(path).accounts
     # An account whose jobs never became known has not been reached.
-    wanted |= {each.account.id for each in planned if not each.regions and each.skipped is None and _open(ending)}
+    wanted |= {each.account.id for each in planned if each.is_open and _open(ending)}
     return tuple(
         Account(id=each.account.id, name=each.account.name, role=each.account.role)
         for each in planned

@@ -12,7 +12,7 @@ from fanout.cli import confirm, parameters
 from fanout.cli.command import Example, Verb, build, own_parameters
 from fanout.cli.invocation import Invocation, begin, sandboxed
 from fanout.cli.options import EXECUTION, GENERAL, OUTPUT, YES
-from fanout.cli.options_of_access import ACCESS
+from fanout.cli.options_of_access import ACCESS_OF_NOW
 from fanout.cli.resolve import Source
 from fanout.model.errors import UsageError
 from fanout.model.fault import FaultKind
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _RUN = typer.Argument(metavar="RUN", help="A run's id, a unique prefix of one, or last.", show_default=False)
 _NEVER_AGAIN = ("dry-run",)
-_SPECS = (*ACCESS, *(spec for spec in EXECUTION if spec.name not in _NEVER_AGAIN), *OUTPUT, *GENERAL, YES)
-_UNDO_SPECS = (*ACCESS, *EXECUTION, *OUTPUT, *GENERAL, YES)
+_SPECS = (*ACCESS_OF_NOW, *(spec for spec in EXECUTION if spec.name not in _NEVER_AGAIN), *OUTPUT, *GENERAL, YES)
+_UNDO_SPECS = (*ACCESS_OF_NOW, *EXECUTION, *OUTPUT, *GENERAL, YES)
 
 _RESUME = """Finish a run that was interrupted, stopped or killed: the same plan, the same parameters.
 

@@ -171,3 +171,18 @@ ACCESS = (
         help="AssumeRole calls a second, at most.",
     ),
 )
+
+_OF_NOW = (
+    "profile",
+    "external-id",
+    "role-chain",
+    "role",
+    "mfa-serial",
+    "mfa-code",
+    "no-scope",
+    "allow-endpoint",
+    "assume-rate",
+)
+
+ACCESS_OF_NOW = tuple(spec for spec in ACCESS if spec.name in _OF_NOW)
+"""What can be said of access to a run that was planned before: whose credentials, and secrets that are kept nowhere."""

@@ -18,7 +18,7 @@ from fanout.cli.command import Example, Grouped, Verb, build, own_parameters
 from fanout.cli.invocation import begin, sandboxed, warn_of_sections
 from fanout.cli.listing import typed
 from fanout.cli.options import EXECUTION, GENERAL, OUTPUT, SELECTION, YES
-from fanout.cli.options_of_access import ACCESS
+from fanout.cli.options_of_access import ACCESS, ACCESS_OF_NOW
 from fanout.cli.run import described, needs, requires_actions
 from fanout.cli.taskline import TaskLine
 from fanout.model.duration import parse_duration
@@ -36,7 +36,7 @@ Refused where the plan was altered or has expired, where the task's code, the ro
 the credentials are not those that it was planned with, and where accounts have left or moved. It never touches what is not in the plan."""
 _PLAN_SPECS = (*SELECTION, *ACCESS, *EXECUTION, *(spec for spec in OUTPUT if spec.name == "out"), *GENERAL)
 _APPLY_SPECS = (
-    *(spec for spec in ACCESS if spec.name != "no-scope"),
+    *(spec for spec in ACCESS_OF_NOW if spec.name != "no-scope"),
     *(spec for spec in EXECUTION if spec.name != "dry-run"),
     *OUTPUT,
     *GENERAL,

@@ -80,12 +80,11 @@ class Engine:
         return f"<Engine {self._scheduler!r}>"
 
     async def plan(self, accounts: Iterable[tuple[Account, tuple[str, ...] | None]]) -> None:
-        """Take in the accounts; record the jobs of those whose regions are known."""
+        """Take in the accounts and record them all, with the jobs of those whose regions are known."""
         for account, regions in accounts:
             guess = len(self.work.regions_of_shut(account)) if regions is None else 0
             line = self._scheduler.add(account, regions, guess)
-            if regions is not None:
-                await self.record(AccountPlanned(account, line.first_job_id, regions))
+            await self.record(AccountPlanned(account, line.first_job_id, regions or ()))
 
     def take_up(self, accounts: Iterable[Taken], *, skipped: int, next_id: int) -> None:
         """Take in the accounts of a run that is taken up again: their jobs are in the record, and `skipped` more.

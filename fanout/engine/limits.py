@@ -9,7 +9,7 @@ from fractions import Fraction
 from fanout.engine.waves import Waves
 from fanout.model.errors import UsageError
 
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)%")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class FailureLimit:
         share = _SHARE.fullmatch(text.strip())
         if share and float(share.group(1)) <= 100:
             return cls(percent=float(share.group(1)))
-        if text.strip().isdecimal():
+        if text.isascii() and text.strip().isdecimal():
             return cls(count=int(text))
         raise UsageError(f"{text!r} is not a number of failures", "write a number such as 5, or a share such as 2%")
 

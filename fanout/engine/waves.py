@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from fanout.model.errors import UsageError
 
-_SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)%")
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?)%", re.ASCII)
 _HINT = "write cumulative shares of the accounts that end with 100%: 1,5%,100%"
 
 
@@ -52,7 +52,7 @@ def _share(text: str) -> int | Fraction:
     share = _SHARE.fullmatch(text)
     if share and 0 < Fraction(share[1]) <= 100:
         return Fraction(share[1]) / 100
-    if text.isdecimal() and int(text) > 0:
+    if text.isascii() and text.isdecimal() and int(text) > 0:
         return int(text)
     raise UsageError(f"{text!r} is not a share of the accounts", _HINT)
 

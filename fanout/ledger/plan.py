@@ -11,20 +11,27 @@ from typing import Any
 from fanout.ledger.connection import reading
 from fanout.model.account import Account
 
-_CHANGED = "json_extract(rows.data, '$.changed') = 1"
+_CHANGED = "json_type(rows.data, '$.changed') = 'true'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedAccount:
     """An account of a run's plan. `regions` are those of its jobs, whose ids begin with `first_job`.
 
-    Both are empty where the account's regions never became known; `skipped` says why it is not entered at all.
+    Both are empty where the account's regions never became known, or there are none; `entered` says whether the run got
+    into it, `skipped` why it is not entered at all.
     """
 
     account: Account
     first_job: int = 0
     regions: tuple[str, ...] = ()
+    entered: bool = False
     skipped: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be entered, and asked for its regions."""
+        return not self.regions and not self.entered and self.skipped is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,7 @@ def past_plan(path: Path) -> PastPlan:
             regions.setdefault(account_id, []).append(region)
         found = connection.execute(
             "SELECT id, name, state, ou_path, management, direct, role, profile, "  # noqa: S608  # a constant
-            f"{tags}, first_job, skipped FROM accounts ORDER BY first_job IS NULL, first_job, id"
+            f"{tags}, first_job, entered_at, skipped FROM accounts ORDER BY first_job IS NULL, first_job, id"
         ).fetchall()
         tried = dict(connection.execute("SELECT job, max(attempt) FROM attempts GROUP BY job"))
         changed = frozenset(job for (job,) in connection.execute(f"SELECT DISTINCT job FROM rows WHERE {_CHANGED}"))  # noqa: S608  # as above
@@ -91,7 +98,7 @@ def changes(path: Path) -> Iterator[Change]:
 
 
 def _planned(found: tuple[Any, ...], regions: Mapping[str, list[str]]) -> PlannedAccount:
-    number, name, state, ou_path, management, direct, role, profile, tags, first_job, skipped = found
+    number, name, state, ou_path, management, direct, role, profile, tags, first_job, entered, skipped = found
     account = Account(
         id=number,
         name=name,
@@ -104,4 +111,6 @@ def _planned(found: tuple[Any, ...], regions: Mapping[str, list[str]]) -> Planne
         profile=profile,
     )
     own = () if skipped is not None else tuple(regions.get(number, ()))
-    return PlannedAccount(account=account, first_job=first_job or 0, regions=own, skipped=skipped)
+    return PlannedAccount(
+        account=account, first_job=first_job or 0, regions=own, entered=entered is not None, skipped=skipped
+    )

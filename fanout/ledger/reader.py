@@ -51,9 +51,10 @@ _OUTCOME = (
 )
 _JOBS = f"""
 WITH doubtful (job) AS ({totals.DOUBTFUL})
-SELECT jobs.id, jobs.account_id, accounts.name, jobs.region, {_OUTCOME}, jobs.attempt,
+SELECT jobs.id, jobs.account_id, accounts.name, jobs.region, {_OUTCOME},
+       CASE WHEN jobs.id IN doubtful THEN {_LATEST} ELSE jobs.attempt END,
        coalesce(jobs.started, (SELECT min(started) FROM attempts WHERE job = jobs.id)), jobs.ended,
-       jobs.reason, jobs.calls, jobs.retries, jobs.rows, kind, stage, code, message, hint
+       jobs.reason, jobs.calls, jobs.retries, jobs.rows, jobs.id IN doubtful, kind, stage, code, message, hint
 FROM jobs JOIN accounts ON accounts.id = jobs.account_id LEFT JOIN faults ON faults.id = jobs.fault
 WHERE jobs.id > :after AND {_OUTCOME} IN (SELECT value FROM json_each(:outcomes))
 ORDER BY jobs.id LIMIT :limit"""  # noqa: S608  # an outcome's name
@@ -168,7 +169,7 @@ class LedgerReader:
     def coverage(self) -> Coverage:
         """Jobs by outcome at this moment."""
         with reading(self.path) as connection:
-            return totals.coverage(connection)
+            return totals.coverage(connection, self._header_from(connection))
 
     def summary(self) -> Summary:
         """The run in numbers; of a run that goes on, as if it had been cut off now."""
@@ -187,7 +188,8 @@ class LedgerReader:
     def overview(self) -> tuple[RunHeader, totals.RunEnd, Coverage]:
         """What a list of runs shows: cheaper than the summary."""
         with reading(self.path) as connection:
-            return self._header_from(connection), totals.run_end(connection), totals.coverage(connection)
+            header = self._header_from(connection)
+            return header, totals.run_end(connection), totals.coverage(connection, header)
 
     def jobs(self, outcomes: Iterable[Outcome] | None = None, limit: int | None = None) -> Iterator[JobRecord]:
         """Jobs in the plan's order, all or those with some outcomes, at most `limit`; read page by page."""
@@ -242,7 +244,22 @@ def _joined(found: Sequence[tuple[Any, ...]]) -> list[Row]:
 
 
 def _job_record(*found: Any) -> JobRecord:
-    number, account_id, name, region, outcome, attempt, started, ended, reason, calls, retries, rows, *fault = found
+    (
+        number,
+        account_id,
+        name,
+        region,
+        outcome,
+        attempt,
+        started,
+        ended,
+        reason,
+        calls,
+        retries,
+        rows,
+        crashed,
+        *fault,
+    ) = found
     return JobRecord(
         id=number,
         account_id=account_id,
@@ -256,7 +273,7 @@ def _job_record(*found: Any) -> JobRecord:
         calls=calls,
         retries=retries,
         rows=rows,
-        fault=_fault(*fault),
+        fault=totals.CRASHED if crashed else _fault(*fault),
     )
 
 

@@ -12,7 +12,7 @@ from fanout.ledger.totals import CRASHED, DOUBTFUL
 from fanout.model.errors import LedgerError
 
 _CRASHED_JOB = """
-UPDATE jobs SET outcome = 'unknown', fault = ?1, ended = coalesce(ended, ?2), finished_seq = NULL,
+UPDATE jobs SET outcome = 'unknown', fault = ?1, ended = ?2, finished_seq = NULL,
        attempt = (SELECT max(attempt) FROM attempts WHERE job = jobs.id),
        rows = (SELECT count(*) FROM rows WHERE job = jobs.id AND rows.attempt =
                (SELECT max(attempt) FROM attempts WHERE job = jobs.id)),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fanout.ledger.batch import Batch, Tally
-from fanout.ledger.connection import open_to_write, write_schema
+from fanout.ledger.connection import open_to_write, reading, write_schema
 from fanout.ledger.disk import make_private_directory, make_private_file, refuse_network, remove_files
 from fanout.ledger.lock import RunLock
 from fanout.ledger.repair import settle
@@ -56,6 +56,8 @@ class LedgerWriter:
 
         :raises LedgerError: if another process writes it at this moment, or it cannot be written or is no ledger.
         """
+        with reading(path):
+            pass  # a file that is missing, or is no ledger, is left as it is
         lock = RunLock.acquire(path)
         connection: sqlite3.Connection | None = None
         try:

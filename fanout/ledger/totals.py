@@ -60,7 +60,7 @@ class _Group:
 def summarize(connection: sqlite3.Connection, header: RunHeader) -> Summary:
     """The whole summary of a run, from one consistent view."""
     end = run_end(connection)
-    covered = coverage(connection)
+    covered = coverage(connection, header)
     return Summary(
         run_id=header.run_id,
         task=header.task,
@@ -88,13 +88,22 @@ def row_outcomes(header: RunHeader) -> tuple[Outcome, ...]:
     return (*well, Outcome.FAILED, Outcome.UNKNOWN) if header.changes else well
 
 
-def coverage(connection: sqlite3.Connection) -> Coverage:
-    """Jobs by outcome. An account that was not entered, and whose jobs are not known, counts as one unreached job."""
+def coverage(connection: sqlite3.Connection, header: RunHeader) -> Coverage:
+    """Jobs by outcome. An account that was not entered, and whose jobs are not known, counts as one unreached job.
+
+    So does one that was planned and never recorded: fanout was ended while it wrote the plan down.
+    """
     counts: dict[str | None, int] = dict(connection.execute(_OUTCOMES))
     (open_accounts,) = connection.execute(_OPEN_ACCOUNTS).fetchone()
-    unreached = counts.pop(None, 0) + open_accounts
+    unreached = counts.pop(None, 0) + open_accounts + unrecorded(connection, header)
     reached = {Outcome(outcome).value: count for outcome, count in counts.items() if outcome is not None}
     return Coverage(selected=sum(reached.values()) + unreached, unreached=unreached, **reached)
+
+
+def unrecorded(connection: sqlite3.Connection, header: RunHeader) -> int:
+    """How many accounts of the plan the ledger lacks; none of its jobs had begun then."""
+    (recorded,) = connection.execute("SELECT count(*) FROM accounts").fetchone()
+    return max(0, header.accounts - int(recorded))
 
 
 def run_end(connection: sqlite3.Connection) -> RunEnd:

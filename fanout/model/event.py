@@ -14,7 +14,10 @@ from fanout.model.job import Job, Outcome, Verdict
 
 @dataclass(frozen=True, slots=True)
 class AccountPlanned:
-    """An account's jobs are known. `first_job_id` is the id of the job in `regions[0]`; the others follow."""
+    """An account is part of the plan. `first_job_id` is the id of the job in `regions[0]`; the others follow.
+
+    It is 0 where the account's regions are not known yet: the same is told again when they are.
+    """
 
     account: Account
     first_job_id: int

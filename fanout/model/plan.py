@@ -17,7 +17,7 @@ class RunHeader:
     that file's content in hex. `session_name` is what its role sessions are called, empty in older ledgers; `cached` says
     that it may have used credentials that an earlier command left behind, `portal` that it entered accounts through IAM
     Identity Center, which names sessions itself. `access` is how to get in, without secrets; `fingerprints` are those of
-    the texts that parameters (by name) stand for. `user` and `host` say who ran it, and where; `undo_of` is the run whose
+    the texts that parameters (by name) stand for. `accounts` counts those of the plan, skipped ones included (0 in older ledgers); `user` and `host` say who ran it, and where; `undo_of` is the run whose
     changes it takes back, `plan_hash` that of the plan file that it carries out.
     """
 
@@ -43,6 +43,7 @@ class RunHeader:
     organization_id: str = ""
     access: Mapping[str, Any] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    accounts: int = 0
     dry_run: bool = False
     user: str = ""
     host: str = ""

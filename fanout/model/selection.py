@@ -212,7 +212,7 @@ def _unknown(text: str, kind: str, value: str) -> UsageError:
 def _kind_hint(text: str, kind: str, value: str) -> str:
     if kind in ("id", "account") and is_account_id(value):
         return f"write {value}"
-    if kind in _KINDS:  # org:…, self:… and sso:…
+    if kind in ("org", "self", "sso") and value:
         return f"write {kind} alone"
     if text.startswith("/"):
         return f"did you mean ou:{text}, or @{text} for a file?"

@@ -161,7 +161,7 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
             check=check,
             reconcile=reconcile,
             undo=undo,
-            undo_actions=tuple(undo_actions),
+            undo_actions=_check_actions(undo_actions, where) or (),
             tags=tags,
             fit=fit,
             file=where.file,
@@ -200,7 +200,7 @@ def _check_columns(columns: Sequence[str], where: Where) -> tuple[str, ...]:
 def _check_check(check: Check | None, parameters: Sequence[Parameter], where: Where, name: str) -> None:
     try:
         inspect.signature(check or (lambda **_: None)).bind(**{each.name: None for each in parameters})
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise where.error(f"{name} does not take the task's parameters: {error}", "end with **others") from None
 
 

@@ -93,6 +93,8 @@ class Tally:
             count(event)
 
     def _account_planned(self, event: AccountPlanned) -> None:
+        if not (event.first_job_id or event.regions):
+            return  # its regions are not known yet
         self._accounts_planned += 1
         self._planned += len(event.regions)
 

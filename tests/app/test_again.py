@@ -11,8 +11,11 @@ from dataclasses import replace
 import pytest
 
 from fanout import app
+from fanout.ledger.reader import LedgerReader
 from fanout.ledger.store import LedgerWriter
+from fanout.model.account import Account
 from fanout.model.errors import LedgerError, UsageError
+from fanout.model.event import AccountPlanned
 from fanout.model.job import Outcome
 from fanout.testing import Answer, FaultRule, HubKey, World
 from tests.app.changing import set_blindly, set_level, set_unsure
@@ -256,3 +259,16 @@ async def test_a_dry_run_announces_nothing_and_changes_nothing(lab):
     assert [row["action"] for row in ran.rows] == ["create"] * 5
     assert not [each for each in lab.endpoint.log() if each.action == "PutParameter"]
     assert replace(ran.summary).coverage.changed == 0
+
+
+async def test_a_run_whose_plan_was_recorded_in_part_is_not_finished_as_if_it_were_whole(lab):
+    first = await lab.run(whoami, accounts=tuple(lab.members))
+    header = LedgerReader(first.ledger).header()
+    first.ledger.unlink()
+    writer = LedgerWriter.create(first.ledger, header)
+    writer.apply([AccountPlanned(Account(id=lab.members[0]), 1, ("us-east-1",))])  # the first batch of two
+    writer.close()
+
+    assert LedgerReader(first.ledger).summary().coverage.unreached == 5
+    with pytest.raises(LedgerError, match="1 of 5 accounts are known, and nothing had begun in any of them"):
+        await again(lab, whoami)

@@ -10,10 +10,12 @@ import pytest
 
 from fanout.app.past_accounts import accounts_of_run
 from fanout.ledger.history import run_path
+from fanout.ledger.reader import LedgerReader
 from fanout.ledger.store import LedgerWriter
 from fanout.model.account import Account
 from fanout.model.errors import LedgerError
 from fanout.model.event import (
+    AccountEntered,
     AccountPlanned,
     AccountSkipped,
     ChangeIntended,
@@ -117,3 +119,15 @@ def without_regions(home: Path, events: Sequence[Any]) -> Path:
 
 def test_an_account_that_was_not_entered_is_unreached(tmp_path):
     assert names(without_regions(tmp_path, []), "unreached") == ["empty"]
+
+
+def test_an_account_that_has_no_region_after_all_is_not_unreached(tmp_path):
+    header = RunHeader(run_id=RUN, task="t", created="2026-11-22T09:35:58Z")
+    writer = LedgerWriter.create(run_path(tmp_path, RUN), header)
+    one = "111122223333"
+    # As the engine records an account whose `enabled` regions are all excluded.
+    writer.apply([AccountEntered(one, 1.0), AccountPlanned(Account(id=one), 1, ()), RunFinished(9.0, "", 1, 0, 0)])
+    writer.close()
+    assert LedgerReader(writer.path).coverage().unreached == 0
+
+    assert accounts_of_run(tmp_path, RUN, "unreached") == ()

@@ -98,6 +98,8 @@ def test_a_plan_of_a_file_is_applied_and_refused_once_its_code_has_changed(fanou
         (("undo",), 2, "RUN"),
         (("apply", "nothing.json"), 2, "the plan nothing.json cannot be read"),
         (("apply", "text.json"), 2, "is no plan"),
+        (("resume", "last", "--session-policy", "text.json"), 2, "--session-policy"),
+        (("apply", "text.json", "--no-scope"), 2, "--no-scope"),
         (("plan",), 2, "`fanout plan` needs a task"),
         (("plan", "list-vpcs"), 2, "no accounts were named"),
         (("plan", "list-vpcs", "-a", "org", "--expires", "soon"), 2, "--expires"),

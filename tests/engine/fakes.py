@@ -240,7 +240,8 @@ def regions(count: int) -> tuple[str, ...]:
 class Bench:
     """An engine on a fake clock with everything around it; `why` is what the run ended of.
 
-    With `changing` changes are announced: intents go into the record. `failed_before` are failures of an earlier sitting.
+    With `changing` changes are announced: intents go into the record. `failed_before` are failures of an earlier sitting,
+    `known_faults` their kinds.
     """
 
     work: FakeWork
@@ -250,6 +251,7 @@ class Bench:
     clock: FakeClock = field(default_factory=FakeClock)
     changing: bool = False
     failed_before: int = 0
+    known_faults: frozenset[FaultKind] = frozenset()
     engine: Engine = field(init=False)
     why: str | None = None
 
@@ -262,6 +264,7 @@ class Bench:
             self.clock,
             commit=self.record if self.changing else None,
             failed_before=self.failed_before,
+            known_faults=self.known_faults,
         )
 
     async def run(self, plan: Plan) -> Bench:

@@ -143,6 +143,14 @@ def test_new_kinds_matter_only_where_that_was_asked_for():
     assert made.failed(QUOTA, 9) == ""
 
 
+def test_kinds_of_an_earlier_sitting_are_not_new():
+    made = Judge(Limits(halt_on_new_fault=True), kinds=[DENIED])
+    made.begin(2)
+
+    assert [made.failed(DENIED, 9), made.failed(BUG, 9)] == ["", "new-fault"]
+    assert made.failures == 2
+
+
 def test_the_limit_is_the_reason_where_both_hold():
     made = judge(FailureLimit(count=0), halt_on_new_fault=True)
     made.begin(2)

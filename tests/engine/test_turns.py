@@ -569,7 +569,8 @@ async def test_accounts_whose_jobs_never_became_known_get_numbers_after_the_old(
 
     await found.go_on([taken(1, 2, [2])], [(Account(id="999999999999"), None)], skipped=1)
 
-    (planned,) = found.record.of(AccountPlanned)
+    unknown, planned = found.record.of(AccountPlanned)
+    assert (unknown.first_job_id, unknown.regions) == (0, ())
     assert (planned.first_job_id, planned.regions) == (5, ("a", "b"))
     assert set(found.record.verdicts) == {2, 5, 6}
     assert found.engine.jobs == 6
@@ -605,6 +606,17 @@ async def test_what_failed_before_counts_against_the_limit_of_the_whole_run():
     assert found.why == "failure-limit"
     assert found.engine.failures == 4
     assert {event.job.id for event in found.record.started} == {1, 2}
+
+
+@pytest.mark.parametrize(("known", "why"), [((), "new-fault"), ((FaultKind.QUOTA,), "")])
+async def test_a_kind_of_fault_of_an_earlier_sitting_is_not_new(known, why):
+    limits = Limits(**FAST, waves=Waves.parse("1,100%"), halt_on_new_fault=True)
+    work = FakeWork(code=failing(4, kind=FaultKind.QUOTA), changes=True)
+    found = Bench(work, limits, known_faults=frozenset(known))
+
+    await found.go_on([taken(1, 1, []), taken(2, 4, [4])])
+
+    assert found.why == why
 
 
 async def test_a_retry_goes_on_in_the_waves_and_passes_over_those_with_nothing_left():
@@ -704,3 +716,16 @@ async def test_a_row_that_says_changed_is_recorded_before_the_next_change_is_ann
     first, second = (place for place, kind in enumerate(kinds) if kind == "ChangeIntended")
     assert kinds[first:second].count("RowsYielded") == 1
     assert len(found.record.rows[1]) == 4
+
+
+async def test_accounts_that_a_kill_kept_from_being_entered_do_not_vanish():
+    seen = []
+
+    async def enter(_account, _slot):
+        seen.append({event.account.id for event in bench.record.of(AccountPlanned)})  # what a kill now would leave
+        return ("a",)
+
+    bench = Bench(FakeWork(enter=enter), Limits(concurrency=1))
+    await bench.run(accounts(3, None))
+
+    assert all(len(each) == 3 for each in seen), seen

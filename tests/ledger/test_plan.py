@@ -9,8 +9,8 @@ import pytest
 from fanout.ledger.plan import Change, PlannedAccount, changes, past_plan
 from fanout.model.account import Account
 from fanout.model.errors import LedgerError
-from fanout.model.event import AccountEntered, AccountPlanned, AccountSkipped
-from fanout.model.job import Outcome
+from fanout.model.event import AccountEntered, AccountPlanned, AccountSkipped, JobStarted, RowsYielded
+from fanout.model.job import Job, Outcome
 
 ONE, TWO, THREE, GONE = "111122223333", "222233334444", "333344445555", "999999999999"
 
@@ -114,3 +114,11 @@ def test_a_missing_ledger_is_named(tmp_path):
         past_plan(tmp_path / "none.db")
     with pytest.raises(LedgerError, match="there is no ledger at"):
         next(changes(tmp_path / "none.db"))
+
+
+def test_a_row_whose_changed_is_the_number_1_is_no_change(scenario):
+    job = Job(1, ONE, "a")
+    scenario.apply(AccountPlanned(Account(id=ONE), 1, ("a",)), JobStarted(job, 1, 1.0))
+    scenario.apply(RowsYielded(job, 1, ('{"changed":1}',)))
+
+    assert list(changes(scenario.path)) == []

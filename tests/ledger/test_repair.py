@@ -408,7 +408,7 @@ def no_database(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (no_ledger, "is not a ledger of fanout"),
+        (no_ledger, "not a ledger of fanout"),
         (of_a_later_fanout, "by a later fanout"),
         (no_database, "not a database"),
     ],
@@ -475,7 +475,9 @@ def old(tmp_path) -> Path:
     return path
 
 
-PLANNED = PlannedAccount(account=Account(id="111122223333", name="prod"), first_job=1, regions=("a", "b", "c"))
+PLANNED = PlannedAccount(
+    account=Account(id="111122223333", name="prod"), first_job=1, regions=("a", "b", "c"), entered=True
+)
 
 
 def test_a_ledger_of_version_1_is_read_and_not_changed(old):
@@ -544,3 +546,35 @@ def test_a_copy_can_be_taken_up_beside_its_original(planned, tmp_path):
     second.close()
 
     assert rows_of(copy) == rows_of(planned.path) == [1]
+
+
+def test_a_ledger_that_there_is_not_is_not_made_by_reopening(tmp_path):
+    with pytest.raises(LedgerError):
+        LedgerWriter.reopen(tmp_path / "none.db")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_ledger_keeps_its_journal_mode(tmp_path):
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE mine (x)")
+    before = path.read_bytes()
+    with pytest.raises(LedgerError):
+        LedgerWriter.reopen(path)
+
+    assert path.read_bytes() == before
+
+
+def test_a_job_that_a_crash_ended_in_its_second_attempt_did_not_end_before_that_began(tmp_path, header, denial):
+    job = Job(1, "111122223333", "a")
+    writer = LedgerWriter.create(tmp_path / "run.db", header)
+    fault = denial()
+    writer.apply([AccountPlanned(Account(id=job.account_id), 1, ("a",)), JobStarted(job, 1, 100.0)])
+    writer.apply([JobFinished(job, 1, 200.0, Verdict(outcome=Outcome.FAILED, fault=fault)), RunResumed(300.0, (1,))])
+    writer.apply([JobStarted(job, 2, 400.0), ChangeIntended(job, 2, 400.0, "ssm:PutParameter")])
+    crash(writer)
+    LedgerWriter.reopen(writer.path).close()
+    (found,) = LedgerReader(writer.path).jobs()
+
+    assert found.ended > "1970-01-01T00:06:40Z"

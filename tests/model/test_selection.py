@@ -147,3 +147,10 @@ def test_any_text_is_terms_or_a_usage_error(text):
         return
     assert terms
     assert all(term.text.strip() for term in terms)
+
+
+@pytest.mark.parametrize("text", ["run", "tag", "ou", "name", "file", "profile"])
+def test_a_kind_that_needs_a_value_is_not_said_to_stand_alone(text):
+    with pytest.raises(UsageError) as caught:
+        parse_terms([text])
+    assert f"write {text} alone" not in caught.value.hint
