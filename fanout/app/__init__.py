@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fanout.app.report import RunResult
     from fanout.app.running import run
     from fanout.app.streams import Streams
-    from fanout.app.undoing import changes_listing, check_undo, undo, undone_task
+    from fanout.app.undoing import changes_listing, changes_note, check_undo, undo, undone_task
 
 __all__ = [
     "Entered",
@@ -29,6 +29,7 @@ __all__ = [
     "apply_plan",
     "as_it_was",
     "changes_listing",
+    "changes_note",
     "check_undo",
     "delete_run",
     "enter_account",
@@ -60,6 +61,7 @@ _HOME = {
     "apply_plan": "planfile",
     "as_it_was": "again",
     "changes_listing": "undoing",
+    "changes_note": "undoing",
     "check_undo": "undoing",
     "delete_run": "past",
     "enter_account": "entering",

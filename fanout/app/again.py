@@ -85,9 +85,11 @@ def as_it_was(settings: Settings, header: RunHeader, typed: Collection[str]) -> 
     kept: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in selection.items()
     }
+    recorded, protected = SelectionSettings(**kept), settings.selection.protected
     return replace(
         settings,
-        selection=SelectionSettings(**kept),
+        # What was protected then was heeded then: what is left to check is what has become protected since.
+        selection=replace(recorded, protected=tuple(each for each in protected if each not in recorded.protected)),
         execution=ExecutionSettings(**execution | now),
         access=replace(access, scoped=settings.access.scoped) if "scoped" in typed else access,
     )
@@ -194,6 +196,28 @@ def check_caller(world: World, account: str, partition: str, what: str) -> None:
         raise UsageError(f"{what} is of the partition {partition}, and these credentials are of {caller.partition}")
 
 
+async def check_protected(world: World, streams: Streams, accounts: Iterable[Account], *, changes: bool) -> None:
+    """Refuse accounts that are protected by now, unless the selection named them by their ids.
+
+    :raises UsageError: naming them.
+    """
+    selection = world.settings.selection
+    if not (changes and selection.protected):
+        return
+    terms = parse_terms(selection.accounts, is_file=lambda path: Path(path).is_file())
+    named = {term.value for term in terms if term.kind is TermKind.ID}
+    own = SelectionSettings(accounts=selection.protected)
+    found = await select_accounts(own, world.source(streams, changes=False))
+    protected = {each.id for each in (*found.accounts, *(each for each, _ in found.skipped))} - named
+    wrong = [each.id for each in accounts if each.id in protected]
+    if wrong:
+        raise UsageError(
+            f"protected by now, and not named by their ids when this was planned: {', '.join(wrong[:5])}"
+            + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""),
+            "make a new plan; name them by their ids if they are meant",
+        )
+
+
 async def as_planned(world: World, past: PastRun, streams: Streams) -> Planned:
     """The run's own plan, with the ways in that lists of accounts give again: external ids are kept nowhere."""
     plan = past_plan(past.path)
@@ -202,6 +226,7 @@ async def as_planned(world: World, past: PastRun, streams: Streams) -> Planned:
         (_entering(each.account, listed), each.regions or None) for each in plan.accounts if each.skipped is None
     )
     check_access(world, (account for account, _ in accounts))
+    await check_protected(world, streams, (account for account, _ in accounts), changes=past.header.changes)
     account_scope = any(regions == ("global",) for _, regions in accounts)
     regions = select_regions(world, account_scope=account_scope)
     return Planned(

@@ -12,7 +12,7 @@ from typing import Any
 
 from fanout.app.access_record import recorded
 from fanout.app.fingerprints import fingerprints
-from fanout.app.planning import Planned
+from fanout.app.planning import Planned, is_unscoped
 from fanout.app.world import World
 from fanout.model.plan import RunHeader
 from fanout.model.row import to_json
@@ -51,7 +51,7 @@ def make_header(
         parameters=plain_parameters(call.task, call.parameters),
         selection=plain_values(asdict(settings.selection)),
         limits=plain_values(asdict(settings.execution)),
-        scope=scope_name(call, planned, portal=world.ways.portal is not None),
+        scope=scope_name(call, planned, world),
         caller_arn=world.caller.arn,
         caller_account=world.caller.account_id,
         partition=world.partition.id,
@@ -79,17 +79,27 @@ def _user() -> str:
         return ""
 
 
+def ways_named(world: World, planned: Planned) -> str:
+    """How the accounts of a plan are entered, for people."""
+    accounts = [account for account, _ in planned.accounts]
+    if accounts and all(account.direct for account in accounts):
+        return "none: the caller's own credentials"
+    if accounts and all(world.ways.by_profile(account) for account in accounts):
+        return "those of the profiles"
+    return role_name(world)
+
+
 def role_name(world: World) -> str:
     """The role, or the permission set, that accounts are entered by where they name none of their own."""
     return world.ways.portal.named(None) if world.ways.portal else world.settings.access.role or DEFAULT_ROLE
 
 
-def scope_name(call: TaskCall, planned: Planned, *, portal: bool) -> str:
-    """How the task is kept to its declared actions: by AWS, by the client, or not."""
+def scope_name(call: TaskCall, planned: Planned, world: World) -> str:
+    """How the task is kept to its declared actions: by AWS, by the client (in all accounts), or not."""
     scope = call.scope
     if scope.document is None and scope.arn is None and scope.allowed is None:
         return "none"
-    if portal or all(account.direct for account, _ in planned.accounts):
+    if all(is_unscoped(world, account) for account, _ in planned.accounts):
         return "client" if scope.allowed is not None else "none"
     return "session-policy"
 

@@ -89,12 +89,20 @@ class TaskWork:
         if job.id in self.questions:
             return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
         if ended.lost and self.task.changes:
-            return Verdict(outcome=Outcome.UNKNOWN, fault=fault)
+            return Verdict(outcome=Outcome.UNKNOWN, fault=replace(fault, hint=self._hint_of_unknown))
         if self._is_denied_by_scp(fault):
             return Verdict(outcome=Outcome.SKIPPED, fault=fault, reason="denied_by_scp")
         if self._is_off(account, job, fault):
             return Verdict(outcome=Outcome.SKIPPED, fault=_region_off(account, job, fault), reason="region_not_enabled")
         return Verdict(outcome=Outcome.FAILED, fault=fault)
+
+    @property
+    def _hint_of_unknown(self) -> str:
+        if self.task.reconcile is None:
+            return f"nobody knows whether it was carried out, and {self.task.name} cannot look: look at the target yourself"
+        return (
+            "nobody knows whether it was carried out: `fanout resume` looks, and sends it again only where it was not"
+        )
 
     def _located(self, fault: Fault) -> Fault:
         """A bug with its place; one that shows only outside of the task's code, such as a bad row, with the task's."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fanout.app.access_record import recorded
-from fanout.app.again import check_caller
+from fanout.app.again import check_caller, check_protected
 from fanout.app.fingerprints import check_same, fingerprints
 from fanout.app.header import plain_parameters, plain_values
 from fanout.app.planning import Planned, check_access, complete, plan, select_own_regions, select_regions
@@ -96,7 +96,7 @@ async def make_plan(
                 own_regions=planned.own_regions,
             )
             planned = await complete(world, planned, entrance)
-            for note in planned.notes:
+            for note in (*planned.notes, *_note_on_ids(planned)):
                 streams.stderr.write(f"fanout: {note}\n")
             now = datetime.now(timezone.utc)
             described = {"name": task.name, "source": task_source, "hash": task_hash, "changes": task.changes}
@@ -106,6 +106,14 @@ async def make_plan(
             }
             return _sealed(facts)
     raise AssertionError("unreachable")
+
+
+def _note_on_ids(planned: Planned) -> tuple[str, ...]:
+    if planned.organization_id:
+        return ()
+    return (
+        "the organization was not asked for these accounts: `apply` will not notice if one of them leaves it or moves",
+    )
 
 
 def _facts(
@@ -232,6 +240,7 @@ async def _as_planned(world: World, facts: Mapping[str, Any], streams: Streams, 
     listed = await _external_ids(world, streams)
     accounts = [replace(each, external_id=listed[each.id]) if each.id in listed else each for each in accounts]
     check_access(world, accounts)
+    await check_protected(world, streams, accounts, changes=bool(facts["task"]["changes"]))
     regions_by_id = {each["id"]: tuple(each["regions"]) for each in facts["accounts"]}
     account_scope = any(regions == ("global",) for regions in regions_by_id.values())
     regions = select_regions(world, account_scope=account_scope)
@@ -274,7 +283,8 @@ async def _check_organization(
     found = await select_accounts(SelectionSettings(accounts=("org",), refresh=True, org_id=selection.org_id), source)
     if facts["organization_id"] not in ("", found.organization_id):
         raise UsageError(
-            f"the plan is of organization {facts['organization_id']}, and these credentials see {found.organization_id}"
+            f"the plan is of organization {facts['organization_id']}, and these credentials see {found.organization_id}",
+            "use credentials of the organization that was planned for, or make a plan for this one",
         )
     now = {account.id: account for account in found.accounts}
     gone = [account.id for account in accounts if account.id not in now]

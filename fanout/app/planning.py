@@ -255,6 +255,8 @@ def _check_session_policy(world: World, accounts: Iterable[Account]) -> None:
 
     :raises UsageError: naming the policy, and the account that it is not of.
     """
+    accounts = tuple(accounts)
+    _check_policy_reaches(world, accounts)
     chosen = world.settings.access.session_policy
     owner = chosen.arn.split(":")[4] if chosen is not None and chosen.arn is not None else "aws"
     if owner in ("aws", "{account_id}"):
@@ -265,6 +267,31 @@ def _check_session_policy(world: World, accounts: Iterable[Account]) -> None:
             f"the session policy {chosen} is one of account {owner}, but account {other} is selected",
             "AWS takes policies of the role's own account: write arn:{partition}:iam::{account_id}:policy/NAME",
         )
+
+
+def _check_policy_reaches(world: World, accounts: Iterable[Account]) -> None:
+    """Refuse a session policy for accounts whose credentials fanout does not get by assuming a role: it would not count.
+
+    :raises UsageError: naming one of them.
+    """
+    if world.settings.access.session_policy is None:
+        return
+    unscoped = next((account for account in accounts if is_unscoped(world, account)), None)
+    if unscoped is not None:
+        how = f"the profile {unscoped.profile}" if unscoped.profile else "the caller's own credentials"
+        raise UsageError(
+            f"--session-policy would not count in account {unscoped.id}: it is entered with {how}, which AWS cannot scope any more",
+            f"enter it by a role with --role, or leave it out with --exclude {unscoped.id}",
+        )
+
+
+def is_unscoped(world: World, account: Account) -> bool:
+    """Whether an account is entered with credentials that AWS cannot be told a scope for: fanout's clients keep to it."""
+    if world.ways.portal is not None or account.direct:
+        return True
+    if account.profile is None or not world.ways.by_profile(account):
+        return False
+    return way_of(world.ways.profiles, account.profile) is None
 
 
 def _check_profiles(world: World, accounts: Iterable[Account]) -> None:

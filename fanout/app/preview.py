@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -46,11 +47,17 @@ def preview(
 
 def _typed(task: Task, parameters: Mapping[str, Any]) -> str:
     plain = plain_parameters(task, parameters)
-    return " ".join(f"--{name.replace('_', '-')} {_value(value)}" for name, value in plain.items() if value is not None)
+    return " ".join(_option(name.replace("_", "-"), value) for name, value in plain.items() if value is not None)
 
 
-def _value(value: Any) -> str:
-    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+def _option(name: str, value: Any) -> str:
+    """An option as one would type it in a shell."""
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    many = value if isinstance(value, list) else [value]
+    if name == "command":
+        return f"-- {shlex.join(str(each) for each in many)}"
+    return " ".join(f"--{name} {shlex.quote(str(each))}" for each in many)
 
 
 def _accounts(planned: Planned) -> str:
@@ -79,7 +86,7 @@ def _limits(execution: ExecutionSettings, limit: FailureLimit, planned: Planned)
     if allowed is not None:
         yield f"stops at more than {allowed:,} failure{'' if allowed == 1 else 's'}"
         if not execution.soft:
-            yield f"at most {allowed + 1:,} changes in flight (--soft lifts that)"
+            yield f"at most {allowed + 1:,} change{'s' if allowed else ''} in flight (--soft lifts that)"
     if execution.wave is not None:
         counts = Waves.parse(execution.wave).counts(len(planned.accounts))
         yield f"waves of {', '.join(f'{count:,}' for count in counts)} accounts in all"

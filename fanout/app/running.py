@@ -25,7 +25,7 @@ from fanout.app.carrying import (
     sequence,
 )
 from fanout.app.delivery import Delivery
-from fanout.app.header import TaskCall, make_header, role_name, scope_name
+from fanout.app.header import TaskCall, make_header, scope_name, ways_named
 from fanout.app.interrupts import Interrupts
 from fanout.app.output import open_output
 from fanout.app.planning import WHOLE, Planned, complete, plan
@@ -204,8 +204,8 @@ def _preview(order: Order, world: World, planned: Planned) -> str:
         planned,
         execution,
         failure_limit(execution, changes=True),
-        role=role_name(world),
-        scope=scope_name(order.call, planned, portal=world.ways.portal is not None),
+        role=ways_named(world, planned),
+        scope=scope_name(order.call, planned, world),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,12 @@ from fanout.app.running import Beginning, run
 from fanout.app.streams import Streams
 from fanout.app.world import World
 from fanout.aws.clients import Endpoints
+from fanout.aws.faults import failed
 from fanout.ledger.history import find_run
-from fanout.ledger.plan import Change, changes
-from fanout.model.errors import SelectionError, UsageError
+from fanout.ledger.lock import is_live
+from fanout.ledger.plan import Change, changes, doubtful
+from fanout.model.errors import LedgerError, SelectionError, UsageError
+from fanout.model.fault import FaultKind, Stage
 from fanout.model.plan import RunHeader
 from fanout.model.row import Row
 from fanout.model.settings import Settings
@@ -41,21 +44,21 @@ async def undo(
     """
     header = past.header
     check_undo(past, task)
-    found = list(changes(past.path))
+    found, unsure = list(changes(past.path)), doubtful(past.path)
 
     async def plan(world: World, task: Task, streams: Streams, *, with_tags: bool) -> Planned:
         del task, with_tags
         planned = await as_planned(world, past, streams)
         where: dict[str, list[str]] = {}
-        for change in found:
-            if change.region not in where.setdefault(change.account_id, []):
-                where[change.account_id].append(change.region)
+        for account_id, region in (*((each.account_id, each.region) for each in found), *unsure):
+            if region not in where.setdefault(account_id, []):
+                where[account_id].append(region)
         accounts = tuple((each, tuple(where[each.id])) for each, _ in planned.accounts if each.id in where)
         return replace(planned, accounts=accounts, targets=sum(len(each) for each in where.values()))
 
     return await run(
         settings,
-        undo_task(task, header, found),
+        undo_task(task, header, found, unsure),
         {},
         streams,
         task_source=task_source,
@@ -71,15 +74,23 @@ def check_undo(past: PastRun, task: Task) -> None:
 
     :raises UsageError: if the task has no inverse.
     :raises SelectionError: if the run changed nothing.
+    :raises LedgerError: if it is still going on.
     """
+    if is_live(past.path):
+        raise LedgerError(
+            f"run {past.header.run_id} is being written at this moment: it may still change things",
+            "wait until it ends, or stop it with Ctrl-C",
+        )
     found = list(changes(past.path))
-    if not found:
+    if not (found or doubtful(past.path)):
         raise SelectionError(f"run {past.header.run_id} changed nothing, so there is nothing to take back")
     undo_task(task, past.header, found)
 
 
-def undo_task(task: Task, header: RunHeader, found: Iterable[Change]) -> Task:
+def undo_task(task: Task, header: RunHeader, found: Iterable[Change], unsure: Collection[tuple[str, str]] = ()) -> Task:
     """The task that takes these changes of a run back.
+
+    In `unsure` accounts and regions there may be one more; there it fails in the end, as nobody may think that all is undone.
 
     :raises UsageError: if the task has no inverse.
     """
@@ -96,6 +107,14 @@ def undo_task(task: Task, header: RunHeader, found: Iterable[Change]) -> Task:
     async def function(ctx: Context) -> AsyncIterator[Row]:
         async for row in undo_with(ctx, changes=by_target.get((ctx.account.id, ctx.region), [])):
             yield row
+        if (ctx.account.id, ctx.region) in unsure:
+            raise failed(
+                FaultKind.STOPPED,
+                "MayBeMore",
+                f"an attempt of run {header.run_id} was cut off after it had announced a change that is not recorded: it may be there",
+                stage=Stage.TASK,
+                hint="what is recorded was taken back; look at the target for one change more",
+            )
 
     return replace(
         task,
@@ -120,7 +139,7 @@ def undone_task(settings: Settings, past: PastRun, task: Task) -> Task:
     :raises LedgerError: if the other run is gone.
     """
     other = past_run(settings, past.header.undo_of)
-    return undo_task(task, other.header, changes(other.path))
+    return undo_task(task, other.header, changes(other.path), doubtful(other.path))
 
 
 def changes_listing(settings: Settings, reference: str) -> list[dict[str, Any]]:
@@ -133,3 +152,16 @@ def changes_listing(settings: Settings, reference: str) -> list[dict[str, Any]]:
         {"account_id": each.account_id, "account_name": each.account_name, "region": each.region, **each.row}
         for each in changes(path)
     ]
+
+
+def changes_note(settings: Settings, reference: str) -> str:
+    """What to know of a list of changes; empty where it is whole.
+
+    :raises LedgerError: if there is no such run, or it cannot be read.
+    """
+    unsure = doubtful(find_run(settings.home, reference))
+    if not unsure:
+        return ""
+    some = "1 job" if len(unsure) == 1 else f"{len(unsure)} jobs"
+    places = ", ".join(f"{account} {region}" for account, region in unsure[:5]) + (", ..." if len(unsure) > 5 else "")
+    return f"in {some} an attempt was cut off, and one change more than is listed may be there: {places}"

@@ -247,7 +247,10 @@ def _hint(kind: FaultKind, message: str) -> str:
     named = _ACTION_NAMED.search(message)
     if kind is K.DENIED_BY_SCOPE:
         what = f"declare {named.group(1)} in" if named else "add the action to"
-        return f"fanout's own session policy refused this: {what} the task's actions=[...], or use --no-scope"
+        return (
+            f"a session policy refused this: {what} the task's actions=[...] (or --action of `fanout call`), or use --no-scope; "
+            "where --session-policy was given, look there"
+        )
     if kind is K.DENIED and named:
         return f"grant {named.group(1)} to the role"
     return HINTS.get(kind, "")

@@ -62,6 +62,18 @@ def open_session(profile: str | None) -> AioSession:
     return session
 
 
+def open_start(profile: str) -> AioSession:
+    """A session on a profile's own keys, whatever role it says besides: fanout assumes that itself.
+
+    :raises UsageError: as `open_session` does.
+    """
+    session = open_session(profile)
+    keys = session.full_config.get("profiles", {}).get(profile, {})
+    for name in ("role_arn", "source_profile", "mfa_serial"):
+        keys.pop(name, None)
+    return session
+
+
 def _unreadable(error: sdk.ConfigParseError) -> UsageError:
     mistake = mistake_in(str(error.kwargs.get("path", "")))
     if mistake is None:
@@ -274,7 +286,7 @@ def _access_error(error: Exception, region: str, origin: str) -> Exception:
     if fault.kind is FaultKind.TASK_BUG:
         return error
     what = f"{origin} do not work: {fault.code} from STS in {region}: {fault.message}"
-    skew = skew_of(getattr(error, "response", {}))
+    skew = skew_of(getattr(error, "response", None) or {})
     if _blames_the_clock(fault, skew):
         off = f" ({says_skew(skew)})" if skew else ""
         hint = (

@@ -11,7 +11,7 @@ from botocore.exceptions import UnknownRegionError
 
 from fanout.aws.credential_cache import CredentialCache
 from fanout.aws.faults import CallFailed
-from fanout.aws.hub import HubLender, identify, open_session, profiles_of
+from fanout.aws.hub import HubLender, identify, open_start, profiles_of
 from fanout.aws.profiles import ProfileWay, way_of
 from fanout.aws.sso import SsoPortal, open_portal
 from fanout.aws.ways import Link, Ways
@@ -97,7 +97,7 @@ async def _from_source(session: AioSession, region: str, **shared: Any) -> Ways:
     serial = _serial(session, access, way)
     cache: CredentialCache | None = shared.get("cache")
     hub = HubLender(
-        open_session(way.start) if way else session,
+        open_start(way.start) if way else session,
         on_secrets=shared["provider"].on_secrets,
         cache=cache.cli if cache is not None else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from fanout.aws.credential_cache import CachedSource, CredentialCache, SessionKe
 from fanout.aws.credentials import SharedLender, Source
 from fanout.aws.durations import Shortener
 from fanout.aws.faults import failed
-from fanout.aws.hub import HubLender, identify, open_session
+from fanout.aws.hub import HubLender, identify, open_session, open_start
 from fanout.aws.lease import Lender
 from fanout.aws.mfa import MfaCodes, MfaSession, check_can_mfa
 from fanout.aws.profiles import ProfileHop, ProfileWay, way_of
@@ -323,9 +323,12 @@ class Ways:
 
     def hub_of(self, profile: str) -> HubLender:
         """Lends what botocore's chain finds for a profile."""
+        return self._hub(profile, open_session)
+
+    def _hub(self, profile: str, opened: Callable[[str], Any]) -> HubLender:
         if profile not in self._hubs:
             cache = self.cache.cli if self.cache is not None else None
-            self._hubs[profile] = HubLender(open_session(profile), on_secrets=self.provider.on_secrets, cache=cache)
+            self._hubs[profile] = HubLender(opened(profile), on_secrets=self.provider.on_secrets, cache=cache)
         return self._hubs[profile]
 
     async def _by_sdk(self, name: str, account: Account) -> Link:
@@ -344,7 +347,7 @@ class Ways:
         key = f"{way.start}\n{way.mfa_serial or ''}"
         async with self._starting:
             if key not in self._starts:
-                hub = self.hub_of(way.start)
+                hub = self._hub(way.start, open_start)
                 caller = await identify(self.clients, hub, self.home_region, self.patient, self.call_timeout)
                 self._starts[key] = await self.started(hub, caller, way.mfa_serial)
         return self._starts[key]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from fanout.cli.kinds import is_file
 from fanout.cli.resolve import Resolved, Source
@@ -13,7 +13,8 @@ from fanout.model.checks import role_account
 from fanout.model.errors import UsageError
 from fanout.model.role import check_tags
 from fanout.model.selection import SELECTORS, TermKind, parse_terms
-from fanout.tasks import Task
+from fanout.tasks import Content, Task
+from fanout.tasks.content import STDIN
 
 
 def check_accounts(resolved: Resolved, verb: str) -> None:
@@ -28,6 +29,27 @@ def check_accounts(resolved: Resolved, verb: str) -> None:
         )
     for name in ("accounts", "only", "exclude"):
         _check_lists(resolved.value(name), f"--{name}")
+
+
+def check_stdin(resolved: Resolved, values: Mapping[str, Any]) -> None:
+    """Check that no two things want to be read from stdin.
+
+    :raises UsageError: naming both.
+    """
+    texts = {name: value if isinstance(value, list | tuple) else (value,) for name, value in values.items()}
+    wanting = [f"--{name.replace('_', '-')}" for name, many in texts.items() for each in many if _is_stdin(each)]
+    terms = {name: resolved.value(name) for name in ("accounts", "only", "exclude")}
+    wanting += [
+        f"--{name}"
+        for name, told in terms.items()
+        if any(part.strip() == "-" for text in told for part in text.split(","))
+    ]
+    if len(wanting) > 1:
+        raise UsageError(f"{' and '.join(wanting)} both want stdin", "give one of them a file, or env:NAME")
+
+
+def _is_stdin(value: Any) -> bool:
+    return isinstance(value, Content) and value.reference == STDIN
 
 
 def _check_lists(terms: Sequence[str], option: str) -> None:

@@ -25,6 +25,7 @@ from fanout.model.duration import parse_duration
 from fanout.model.errors import UsageError
 
 _EXPIRES = "72h"
+_LONGEST = timedelta(days=366)
 _HELP = """Write what a run would do to a plan file, without doing it.
 
 The plan is JSON for people to read: the task and its parameters, every account with its regions, role and limits. `fanout
@@ -124,9 +125,14 @@ def _task_command(line: TaskLine) -> TyperCommand:
 
 def _duration(text: str | None) -> timedelta:
     try:
-        return parse_duration(text or _EXPIRES)
-    except UsageError as error:
-        raise UsageError(f"--expires: {error.message}", error.hint) from None
+        found = parse_duration(text or _EXPIRES)
+    except (UsageError, OverflowError) as error:
+        raise UsageError(f"--expires: {error}", getattr(error, "hint", "")) from None
+    if found > _LONGEST:
+        raise UsageError(
+            f"--expires: {text} is too long: what is true of accounts today is not in a year", "at most 366d"
+        )
+    return found
 
 
 def _without_task(flags: Mapping[str, Any], *, expires: str | None = None) -> int:

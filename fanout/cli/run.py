@@ -120,6 +120,7 @@ def carry_out(invocation: Invocation, task: Task, values: Mapping[str, Any], ref
 
     :raises FanoutError: if nothing sensible can run.
     """
+    checks.check_stdin(invocation.resolved, values)
     parameters.read_contents(values)
     parameters.check_together(task, values, reference)
     task = parameters.fitted(task, values, reference)

@@ -139,8 +139,9 @@ def _show(
                 "region",
             ]
             listing.show(inside, rows, columns, keep=3)
-            if not rows:
-                inside.say("fanout: the run changed nothing")
+            note = app.changes_note(inside.settings, run)
+            if note or not rows:
+                inside.say(f"fanout: {note or 'the run changed nothing'}")
         elif cloudtrail:
             _print_queries(inside, app.run_record(inside.settings, run))
         else:

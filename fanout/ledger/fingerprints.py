@@ -58,8 +58,9 @@ def _key(path: Path) -> bytes:
 def _make(path: Path) -> bytes:
     """Make the key whole or not at all; where another process was faster, its key counts."""
     make_private_directory(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".fingerprint.")
+    name = ""
     try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".fingerprint.")
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(secrets.token_bytes(_KEY_BYTES))
             stream.flush()
@@ -68,7 +69,10 @@ def _make(path: Path) -> bytes:
     except FileExistsError:
         pass
     except OSError as error:
-        raise LedgerError(f"the key {path} cannot be made: {error.strerror}", "check its directory") from None
+        raise LedgerError(
+            f"the key {path} cannot be made: {error.strerror}", "check its directory, or set FANOUT_HOME to another"
+        ) from None
     finally:
-        Path(name).unlink(missing_ok=True)
+        if name:
+            Path(name).unlink(missing_ok=True)
     return path.read_bytes()

@@ -75,6 +75,20 @@ def past_plan(path: Path) -> PastPlan:
     return PastPlan(accounts=tuple(_planned(each, regions) for each in found), tried=tried, changed=changed)
 
 
+def doubtful(path: Path) -> tuple[tuple[str, str], ...]:
+    """Accounts and regions where one change more than is recorded may be: an attempt was cut off after it had announced one.
+
+    :raises LedgerError: if the ledger cannot be read.
+    """
+    sql = f"""
+    SELECT jobs.account_id, jobs.region FROM jobs
+    WHERE id IN (SELECT job FROM attempts WHERE outcome = 'unknown' OR ended IS NULL)
+      AND (SELECT count(*) FROM intents WHERE job = jobs.id) > (SELECT count(*) FROM rows WHERE job = jobs.id AND {_CHANGED})
+    ORDER BY jobs.id"""  # noqa: S608  # a constant
+    with reading(path) as connection:
+        return tuple(connection.execute(sql).fetchall())
+
+
 def changes(path: Path) -> Iterator[Change]:
     """Every row that says `changed`, over all attempts, in the plan's order and then as they were yielded.
 

@@ -149,6 +149,8 @@ def _begin(path: Path, header: RunHeader) -> sqlite3.Connection:
 
 def _unwritable(path: Path, error: sqlite3.Error) -> LedgerError:
     if "full" in str(error):
-        return LedgerError(f"the ledger {path} cannot be written: the disk is full", "make room, then run again")
+        return LedgerError(
+            f"the ledger {path} cannot be written: the disk is full", f"make room, then `fanout resume {path.stem}`"
+        )
     hint = "check the disk; what was recorded before is still there"
     return LedgerError(f"the ledger {path} cannot be written: {error}", hint)

@@ -30,7 +30,7 @@ CRASHED = Fault(
     stage=Stage.TASK,
     code="Crashed",
     message="fanout was ended in the middle of the job, after an operation that changes things had been announced",
-    hint="`fanout resume` looks what became of it",
+    hint="`fanout resume` looks what became of it, where the task can look",
 )
 """What such a job is unknown of."""
 
@@ -117,7 +117,7 @@ def status(end: RunEnd, covered: Coverage) -> Status:
         return "interrupted"
     if end.why:
         return "stopped"
-    if covered.failed and not covered.ok + covered.changed:
+    if covered.failed + covered.unknown and not covered.ok + covered.changed:
         return "failed"
     return "partial" if covered.failed + covered.unknown + covered.unreached else "ok"
 

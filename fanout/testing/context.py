@@ -110,7 +110,7 @@ class FakeContext:
 
     def lost(self, error: Exception) -> bool:
         """Whether an error leaves open what was changed: a ConnectionError, a TimeoutError, or an answer of 5xx."""
-        answer = getattr(error, "response", {}).get("ResponseMetadata", {})
+        answer = (getattr(error, "response", None) or {}).get("ResponseMetadata", {})
         return isinstance(error, ConnectionError | TimeoutError) or int(answer.get("HTTPStatusCode", 0)) >= 500
 
     def fill(self, text: str) -> str:

@@ -39,7 +39,8 @@ async def undo_images(ctx: Context, *, changes: Sequence[Row]) -> AsyncIterator[
 async def _there(ctx: Context, region: str, ids: Mapping[str, Any]) -> dict[str, Image]:
     """The images of these ids that are still there, as they are when they are no longer on their way."""
     there = {image.id: image async for image in by_id(ctx, region, ids)}
-    coming = [each.id for each in there.values() if each.state in COMING]
+    # What AWS does not show may only not be shown yet: the run has just made it.
+    coming = [each for each in ids if each not in there or there[each].state in COMING]
     if coming and not ctx.dry_run:
         there |= {image.id: image async for image in settled(ctx, region, coming)}
     return {image_id: image for image_id, image in there.items() if image.state != "gone"}

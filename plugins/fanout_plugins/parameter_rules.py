@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 TYPES = ("String", "StringList", "SecureString")
 STRING = "String"
+STRING_LIST = "StringList"
 SECURE = "SecureString"
 STANDARD = "Standard"
 ADVANCED = "Advanced"

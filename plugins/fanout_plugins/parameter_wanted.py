@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -130,15 +130,15 @@ def wanted_of(asked: Asked) -> list[Wanted]:
 
 
 def collected(asked: Asked) -> tuple[list[Wanted], list[str]]:
-    """The parameters that are asked for, and what is wrong with the form of others.
+    """The parameters that are asked for, as far as they can be told, and what is wrong with their form.
 
     :raises UsageError: if the file cannot be read at all.
     """
     if asked.file is None:
         place = Place("", 0, {})
         fields: dict[str, Any] = {"name": asked.name, "value": asked.value_file.text if asked.value_file else None}
-        found = _wanted(asked, fields, place)
-        return ([found], []) if isinstance(found, Wanted) else ([], found)
+        found, wrong = _wanted(asked, fields, place)
+        return [found] if found else [], wrong
     wanted: list[Wanted] = []
     mistakes: list[str] = []
     for record in asked.file.records(asked.file_format):
@@ -146,9 +146,9 @@ def collected(asked: Asked) -> tuple[list[Wanted], list[str]]:
         wrong = [_placed(asked.file.named, each.line, each.field, each.reason) for each in record.mistakes]
         skipped = {each.field for each in record.mistakes}
         fields = {name: each.value for name, each in record.fields.items() if name not in skipped}
-        found = [] if "" in skipped else _wanted(asked, fields, place, skipped)
-        mistakes += wrong + (found if isinstance(found, list) else [])
-        wanted += [found] if isinstance(found, Wanted) and not wrong else []
+        found, of_form = (None, []) if "" in skipped else _wanted(asked, fields, place, skipped)
+        mistakes += wrong + of_form
+        wanted += [found] if found else []
     return wanted, mistakes
 
 
@@ -190,20 +190,28 @@ def _placed(source: str, line: int, name: str, reason: str) -> str:
     return f"{source}:{line}: {f'{name}: ' if name else ''}{reason}"
 
 
-def _wanted(asked: Asked, fields: Mapping[str, Any], place: Place, skipped: Iterable[str] = ()) -> Wanted | list[str]:
-    """One parameter of its fields, with the options for what they leave out; or the mistakes in its form."""
+def _wanted(
+    asked: Asked, fields: Mapping[str, Any], place: Place, skipped: Collection[str] = ()
+) -> tuple[Wanted | None, list[str]]:
+    """One parameter of its fields, with the options for what they leave out, and the mistakes in its form.
+
+    What has no form is left out of it, so that all else can be judged too; None where name or value cannot be told.
+    """
     mistakes = [*_unknown(fields, place), *_forms(fields, place)]
     told = {name: value for name, value in fields.items() if isinstance(value, str)}
     type_ = told.get("type", asked.type or rules.STRING)
     for name, value in (("name", fields.get("name")), ("value", fields.get("value"))):
         if name not in skipped and (value is None or (name != "value" and not value)):
             mistakes.append(f"{_missing_place(place, name)} is missing")
+    value = fields.get("value")
+    if isinstance(value, list) and type_ != rules.STRING_LIST:
+        mistakes.append(f"{place.of('value')}: a list is the value of a StringList, and this is a {type_}")
     tags = _tags(fields.get("tags"), place, mistakes)
-    if mistakes:
-        return mistakes
-    return Wanted(
+    if not told.get("name") or not isinstance(value, str | list) or any(not isinstance(each, str) for each in value):
+        return None, mistakes
+    wanted = Wanted(
         name=told["name"],
-        value=_text(fields["value"]),
+        value=_text(value),
         type=type_,
         key_id=told.get("key_id", asked.key_id if type_ == rules.SECURE or asked.file is None else None),
         tier=told.get("tier", asked.tier or rules.STANDARD),
@@ -213,6 +221,7 @@ def _wanted(asked: Asked, fields: Mapping[str, Any], place: Place, skipped: Iter
         overwrite=told["overwrite"].lower() in _YES if "overwrite" in told else asked.overwrite,
         place=place,
     )
+    return wanted, mistakes
 
 
 def _missing_place(place: Place, name: str) -> str:

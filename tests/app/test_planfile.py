@@ -237,3 +237,15 @@ async def test_regions_that_accounts_have_enabled_are_resolved_when_planning(lab
     (account,) = json.loads(path.read_text())["accounts"]
 
     assert len(account["regions"]) == 17
+
+
+async def test_what_has_become_protected_since_is_refused(lab):
+    path = await make(lab)
+    one, two, *_ = lab.members
+
+    with pytest.raises(UsageError, match=f"protected by now, and not named by their ids when this was planned: {one}"):
+        await apply(lab, path, protected=(one, "999900000000"))
+    named = await make(lab, accounts=(one, two), protected=(two,))
+    await apply(lab, named, protected=(one, two))
+
+    assert puts(lab) == sorted((one, two))

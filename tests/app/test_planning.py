@@ -133,14 +133,22 @@ async def test_a_changing_task_enters_the_callers_own_account_by_a_role_that_was
 async def test_a_session_policy_of_another_account_is_refused(lab):
     foreign = SessionPolicy.of_arn("arn:aws:iam::111122223333:policy/Mine")
     with pytest.raises(UsageError, match="one of account 111122223333, but account"):
-        await planned(lab, session_policy=foreign)
+        await planned(lab, session_policy=foreign, accounts=tuple(lab.members))
 
 
 @pytest.mark.parametrize(
     "arn", ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:{partition}:iam::{account_id}:policy/X"]
 )
 async def test_a_session_policy_of_aws_or_of_each_account_is_not(lab, arn):
-    assert (await planned(lab, session_policy=SessionPolicy.of_arn(arn))).targets
+    assert (await planned(lab, session_policy=SessionPolicy.of_arn(arn), accounts=tuple(lab.members))).targets
+
+
+async def test_a_session_policy_that_would_not_count_is_refused(lab):
+    policy = SessionPolicy.of_arn("arn:aws:iam::aws:policy/ReadOnlyAccess")
+    with pytest.raises(UsageError, match=r"would not count in account 999900000000: .* the caller's own credentials"):
+        await planned(lab, session_policy=policy)
+    with pytest.raises(UsageError, match="would not count"):
+        await planned(lab, touch, session_policy=policy, accounts=("self",), self_direct=True)
 
 
 async def test_a_role_of_another_partition_is_refused(lab):

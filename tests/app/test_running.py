@@ -668,3 +668,36 @@ async def test_no_secret_is_in_the_traceback_of_a_run_that_could_not_begin(start
         await lab.run(verbose=3)
 
     assert hub.secret not in "".join(traceback.format_exception(caught.value)) + lab.err
+
+
+async def test_a_profile_that_is_its_own_source_is_entered_once_by_fanout(lab, monkeypatch, tmp_path):
+    one, key = lab.members[0], lab.endpoint.world.hub_keys[0]
+    role = f"arn:aws:iam::{one}:role/CMDBDiscovery"
+    (tmp_path / "config").write_text(f"[profile split]\nrole_arn = {role}\nsource_profile = split\n")
+    (tmp_path / "credentials").write_text(
+        f"[split]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    by_term = await lab.run(whoami, accounts=("profile:split",))
+    as_hub = await lab.run(whoami, accounts=("self",), profile="split")
+
+    assert [row["caller"] for row in (*by_term.rows, *as_hub.rows)] == [one, one]
+    assert lab.stats.assume_role == {one: 2}
+
+
+async def test_credentials_of_a_profile_that_aws_cannot_scope_are_told_as_kept_by_the_client(
+    lab, monkeypatch, tmp_path
+):
+    key = lab.endpoint.world.hub_keys[0]
+    (tmp_path / "credentials").write_text(
+        f"[keys]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+    ran = await lab.run(whoami, accounts=("profile:keys",))
+
+    assert ran.summary.scope == "client"

@@ -7,8 +7,9 @@ import io
 import pytest
 
 from fanout import app
-from fanout.model.errors import SelectionError, UsageError
-from fanout.testing import World
+from fanout.ledger.store import LedgerWriter
+from fanout.model.errors import LedgerError, SelectionError, UsageError
+from fanout.testing import Answer, FaultRule, World
 from tests.app.changing import set_blindly, set_level
 from tests.app.conftest import Lab
 
@@ -65,3 +66,28 @@ async def test_undo_needs_changes_and_an_inverse(lab):
     await lab.run(set_blindly)
     with pytest.raises(UsageError, match="declares no inverse"):
         await undo(lab, set_blindly)
+
+
+async def test_a_run_that_is_still_going_on_is_not_taken_back(lab):
+    ran = await lab.run(set_level)
+    writer = LedgerWriter.reopen(ran.ledger)
+    try:
+        with pytest.raises(LedgerError, match="it may still change things"):
+            await undo(lab, set_level)
+    finally:
+        writer.close()
+
+
+async def test_where_a_change_may_be_that_is_not_recorded_undo_says_so_and_fails(lab):
+    one, two, *_ = lab.members
+    lab.endpoint.add_fault(FaultRule(answer=Answer.RESET, action="PutParameter", account=two))
+    ran = await lab.run(set_level, accounts=(one, two), soft=True, max_failures="9")
+    lab.endpoint.set_faults([])
+
+    result = await undo(lab, set_level)
+
+    assert ran.coverage == {"changed": 1, "unknown": 1}
+    assert outcomes(result) == {"changed": 1, "failed": 1}
+    assert [group.code for group in result.summary.faults] == ["MayBeMore"]
+    assert result.exit_code == 3
+    assert two in app.changes_note(lab.settings(), ran.summary.run_id)

@@ -181,14 +181,14 @@ USER = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: ec2:
             403,
             f"{USER} because no session policy allows the ec2:RunInstances action",
             FaultKind.DENIED_BY_SCOPE,
-            "declare ec2:RunInstances in the task's actions=[...], or use --no-scope",
+            "declare ec2:RunInstances in the task's actions=[...] (or --action of `fanout call`), or use --no-scope",
         ),
         (
             "UnauthorizedOperation",
             403,
             "with an explicit deny in a session policy",
             FaultKind.DENIED_BY_SCOPE,
-            "add the action to the task's actions=[...], or use --no-scope",
+            "add the action to the task's actions=[...] (or --action of `fanout call`), or use --no-scope",
         ),
         ("AccessDenied", 403, USER, FaultKind.DENIED, "grant ec2:RunInstances to the role"),
         (

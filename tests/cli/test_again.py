@@ -110,6 +110,8 @@ def test_a_plan_of_a_file_is_applied_and_refused_once_its_code_has_changed(fanou
         ),
         (("retry", "last", "--only", "faild"), 2, "did you mean failed"),
         (("run", "list-vpcs", "-a", "run:last:faild"), 2, "did you mean failed"),
+        (("plan", "list-vpcs", "-a", "org", "--expires", "99999999d"), 2, "--expires"),
+        (("run", "put-parameters", "--name", "/a", "--value-file", "-", "-a", "-", "-r", "x"), 2, "both want stdin"),
         (("run", "list-vpcs", "-a", "org", "--wave", "1,50%"), 2, "do not end with 100%"),
         (("run", "list-vpcs", "-a", "org", "--wave", "50%,10%,100%"), 2, "do not grow"),
     ],

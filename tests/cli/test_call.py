@@ -40,7 +40,9 @@ def endpoint(served: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
 @pytest.fixture
 def secret(fanout: Shell, endpoint: Endpoint) -> Result:
     """A SecureString that `fanout call` wrote."""
-    file = fanout.write("p.json", json.dumps({"Name": "/db", "Value": SECRET, "Type": "SecureString", "Overwrite": True}))
+    file = fanout.write(
+        "p.json", json.dumps({"Name": "/db", "Value": SECRET, "Type": "SecureString", "Overwrite": True})
+    )
     return fanout("call", "ssm", "put-parameter", "--params-file", str(file), *HERE, "--yes", "-q")
 
 

@@ -116,7 +116,7 @@ COUNTS = {
     "some failed": (Coverage(selected=2, ok=1, failed=1), "partial"),
     "failed, and one changed": (Coverage(selected=2, changed=1, failed=1), "partial"),
     "some unknown": (Coverage(selected=2, ok=1, unknown=1), "partial"),
-    "only unknown": (Coverage(selected=1, unknown=1), "partial"),
+    "only unknown": (Coverage(selected=1, unknown=1), "failed"),
     "some unreached": (Coverage(selected=2, ok=1, unreached=1), "partial"),
     "all failed": (Coverage(selected=2, failed=2), "failed"),
     "failed and skipped": (Coverage(selected=2, failed=1, skipped=1), "failed"),

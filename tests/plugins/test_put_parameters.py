@@ -456,9 +456,28 @@ def test_all_mistakes_are_told_at_once_with_file_line_and_field_and_no_value():
         "params.yaml:7: tier",
         "params.yaml:8: key_id",
         "params.yaml:4: name",
+        "params.yaml:14: value",
+        "params.yaml:16: key_id",
     ]
     assert "'vlaue' is no field of a parameter; did you mean value?" in told
     assert "'advanced' is no tier of a parameter; did you mean Advanced?" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "- {name: /a, value: [x, y]}",
+            "params.yaml:1: value: a list is the value of a StringList, and this is a String",
+        ),
+        ("- name: /a\n  value: x\n  name: /b", "params.yaml:3: name"),
+        ("- name: /a\n  value: &a [*a]", "params.yaml"),
+        ("- name: /a\n  value: !!python/object/apply:os.getcwd []", "params.yaml:2: value"),
+        ("- name: /a\n  value: !!python/object/apply:os.system ['id']", "params.yaml:2: value"),
+    ],
+)
+def test_a_file_that_says_something_else_than_a_text_is_refused_with_its_line(text, told):
+    assert told in mistakes(file=Content("params.yaml", text))
 
 
 @pytest.mark.parametrize(

@@ -156,4 +156,6 @@ def _failed(code: str, message: str, hint: str) -> Exception:
 
 
 def _code_of(error: Exception) -> str:
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    # the SDK's errors of connections have a response, and it is None
+    answer = getattr(error, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code", ""))

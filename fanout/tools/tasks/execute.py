@@ -139,7 +139,9 @@ class _Job:
             self._shared.warn_once(self._ctx, "output is not kept", reason=self._output.failure, directory=where)
         done = self._child.code == 0 and not order.read_only
         if order.form == "none" or (done and not records):
-            row = _row(order.argv, changed=done, code=self._child.code, output=self._output)
+            # What a program that failed had done by then is not known.
+            changed = done if done or order.read_only else None
+            row = _row(order.argv, changed=changed, code=self._child.code, output=self._output)
             yield {**row, "seconds": round(time.monotonic() - begun, 3)}
 
     async def _records(self) -> AsyncGenerator[Row, None]:
@@ -233,7 +235,7 @@ def _as_row(record: Row, *, read_only: bool) -> Row:
 def _row(
     argv: Sequence[str],
     *,
-    changed: bool,
+    changed: bool | None,
     code: int | None = None,
     output: Output | None = None,
 ) -> Row:

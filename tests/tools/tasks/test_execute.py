@@ -188,7 +188,7 @@ async def test_a_failed_program_still_has_a_row_and_it_changed_nothing_that_is_k
     row = await anext(rows)
     with pytest.raises(CallFailed, match="exit code 4"):
         await anext(rows)
-    assert (row["exit_code"], row["changed"], row["stdout"]) == (4, False, "said")
+    assert (row["exit_code"], row["changed"], row["stdout"]) == (4, None, "said")
 
 
 async def test_the_intent_is_recorded_before_the_program_starts(target):
