@@ -183,8 +183,16 @@ def needs(task: Task) -> str:
 
 
 def _examples(line: TaskLine) -> tuple[Example, ...]:
-    regions = "" if line.task.scope == "account" else " -r 'eu-*'"
-    ask = f"fanout run {shlex.quote(line.reference)}"
+    task = line.task
+    regions = "" if task.scope == "account" else " -r 'eu-*'"
+    required = " ".join(f"--{each.option} {parameters.metavar(each)}" for each in task.parameters if each.required)
+    own = task.example or required
+    ask = f"fanout run {shlex.quote(line.reference)}{' ' if own else ''}{own}"
+    if task.changes:
+        return (
+            Example("What it would change", f"{ask} -a 'ou:/prod'{regions} --dry-run"),
+            Example("A few accounts first, then all", f"{ask} -a org{regions} --wave 1,5%,100%"),
+        )
     return (
         Example("In every account of the organization, as CSV", f"{ask} --accounts org{regions} -o csv"),
         Example("A trial in the first 3 accounts of an OU", f"{ask} -a 'ou:/prod' --first 3{regions}"),

@@ -29,7 +29,7 @@ class Task:
 
     `actions` are the IAM actions it needs (None: it does not say); `changes` says that it changes things; `scope` is
     "region" (once per account × region) or "account" (once per account); `columns` are the columns of its rows in order,
-    or empty where they are not declared; `check`, `reconcile`, `undo`, `undo_actions`, `tags` and `fit` are as `task` says; `summary` is the docstring's first line, `description` all of it but for the
+    or empty where they are not declared; `check`, `reconcile`, `undo`, `undo_actions`, `tags`, `fit` and `example` are as `task` says; `summary` is the docstring's first line, `description` all of it but for the
     parameters; `service` is the default of `Context.pages`. `source` is set by whoever found
     the task: a distribution and version, or `path/to/file.py:name`.
     """
@@ -50,6 +50,7 @@ class Task:
     undo_actions: tuple[str, ...] = ()
     tags: Check | None = None
     fit: Fit | None = None
+    example: str = ""
     file: str = ""
     line: int = 0
     source: str = field(default="", compare=False)
@@ -93,6 +94,7 @@ def task(
     undo_actions: Sequence[str] = (),
     tags: Check | None = None,
     fit: Fit | None = None,
+    example: str = "",
 ) -> Callable[[TaskFunction], Task]: ...
 
 
@@ -112,6 +114,7 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
     undo_actions: Sequence[str] = (),
     tags: Check | None = None,
     fit: Fit | None = None,
+    example: str = "",
 ) -> Task | Callable[[TaskFunction], Task]:
     """Make a task of an async generator of rows.
 
@@ -121,7 +124,8 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
     anything runs; the text of a ValueError, or a UsageError with a hint, is what the person who typed them gets to see.
     `tags` is called likewise, and says whether the tags of the selected accounts are needed. `fit` is called likewise where what is declared depends on
     the parameters: it gives fields of `Task` by name, such as `{"actions": (...,), "changes": False}`. The action "*" stands
-    for all that the role may do: no session policy is derived, and the summary says `scope: none`.
+    for all that the role may do: no session policy is derived, and the summary says `scope: none`. `example` are options as one would type them, such as
+    `--file params.yaml`, for the examples of the task's help.
 
     A task that changes things (`changes=True`) yields rows with `action` (what is done; in a dry run what would be),
     `before`, `after` and `changed` (true where it was done, so never in a dry run). Two functions let people trust it further:
@@ -164,6 +168,7 @@ def task(  # noqa: PLR0913  # one argument for each thing that a task may declar
             undo_actions=_check_actions(undo_actions, where) or (),
             tags=tags,
             fit=fit,
+            example=example,
             file=where.file,
             line=where.line,
         )

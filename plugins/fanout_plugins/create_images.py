@@ -67,6 +67,7 @@ async def _is_certain(ctx: Context, **options: Any) -> bool:
     service="ec2",
     actions=ACTIONS,
     changes=True,
+    example="--tag env=prod --wait",
     columns=COLUMNS,
     check=check_order,
     fit=_declared,

@@ -37,6 +37,7 @@ async def _reconcile(ctx: Context, **_: Any) -> bool:
     service="ssm",
     actions=["ssm:GetParameters", "ssm:DeleteParameters"],
     changes=True,
+    example="--name /app/old",
     columns=COLUMNS,
     check=_check,
     reconcile=_reconcile,

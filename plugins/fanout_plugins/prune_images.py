@@ -41,7 +41,15 @@ async def _is_certain(_ctx: Context, **_options: object) -> bool:
     return True
 
 
-@task(service="ec2", actions=ACTIONS, changes=True, columns=COLUMNS, check=_check, reconcile=_is_certain)
+@task(
+    service="ec2",
+    actions=ACTIONS,
+    changes=True,
+    example="--keep 7 --older-than 30d",
+    columns=COLUMNS,
+    check=_check,
+    reconcile=_is_certain,
+)
 async def prune_images(
     ctx: Context, *, keep: int | None = None, older_than: timedelta | None = None, leave_shared: bool = False
 ) -> AsyncIterator[Row]:

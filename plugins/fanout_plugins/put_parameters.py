@@ -83,6 +83,7 @@ async def _reconcile(ctx: Context, **options: Any) -> bool:
     service="ssm",
     actions=ACTIONS,
     changes=True,
+    example="--file params.yaml",
     columns=COLUMNS,
     check=_check,
     tags=_names_tags,

@@ -117,6 +117,7 @@ async def _set_back(ctx: Context, *, changes: Sequence[Row]) -> AsyncIterator[Ro
     service="logs",
     actions=[_LIST, _PUT, _DELETE],
     changes=True,
+    example="--days 30",
     columns=COLUMNS,
     check=_check,
     reconcile=_reconcile,

@@ -37,6 +37,7 @@ async def _stop_again(ctx: Context, *, changes: Sequence[Row]) -> AsyncIterator[
     service="ec2",
     actions=["ec2:DescribeInstances", "ec2:StartInstances"],
     changes=True,
+    example="--tag env=dev",
     columns=COLUMNS,
     check=_check,
     reconcile=_reconcile,

@@ -118,6 +118,7 @@ async def _set_back(ctx: Context, *, changes: Sequence[Row]) -> AsyncIterator[Ro
     service=SERVICE,
     actions=[_GET, TAG, UNTAG],
     changes=True,
+    example="--resource-type ec2:instance --add team=web",
     columns=COLUMNS,
     check=_check,
     reconcile=_reconcile,

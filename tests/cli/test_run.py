@@ -339,3 +339,9 @@ def test_everything_meets_in_a_sandbox(task_file: Path, tmp_path: Path):
     }
     assert json.loads((task_file.parent / "summary.json").read_text())["coverage"]["ok"] == 1
     assert not (tmp_path / "never").exists()
+
+
+def test_the_examples_of_a_changing_task_have_what_it_needs_and_begin_with_a_dry_run(fanout):
+    result = fanout("run", "ensure-role", "--help")
+
+    assert "fanout run ensure-role --spec role.json -a 'ou:/prod' --dry-run" in result.out

@@ -35,7 +35,15 @@ ACTIONS = (
 )
 
 
-@task(name="ensure-role", changes=True, scope="account", service="iam", actions=ACTIONS, columns=COLUMNS)
+@task(
+    name="ensure-role",
+    changes=True,
+    example="--spec role.json",
+    scope="account",
+    service="iam",
+    actions=ACTIONS,
+    columns=COLUMNS,
+)
 async def ensure_role(
     ctx: Context, *, spec: RoleFile, role_name: RoleName | None = None, adopt: bool = False
 ) -> AsyncIterator[Row]:

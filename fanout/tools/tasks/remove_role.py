@@ -27,7 +27,15 @@ ACTIONS = (
 )
 
 
-@task(name="remove-role", changes=True, scope="account", service="iam", actions=ACTIONS, columns=COLUMNS)
+@task(
+    name="remove-role",
+    changes=True,
+    example="--role-name FanoutReader",
+    scope="account",
+    service="iam",
+    actions=ACTIONS,
+    columns=COLUMNS,
+)
 async def remove_role(ctx: Context, *, role_name: RoleName) -> AsyncIterator[Row]:
     """Remove a role that is tagged as fanout's from each account, with all policies that it has.
 
