@@ -12,6 +12,7 @@ from fanout.ledger.connection import reading
 from fanout.model.account import Account
 
 _CHANGED = "json_type(rows.data, '$.changed') = 'true'"
+_LEFT_ALONE = "json_type(rows.data, '$.changed') = 'false'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +79,18 @@ def past_plan(path: Path) -> PastPlan:
 def doubtful(path: Path) -> tuple[tuple[str, str], ...]:
     """Accounts and regions where one change more than is recorded may be: an attempt was cut off after it had announced one.
 
+    Not where a later attempt ended well and found no more of it done than is recorded: then it was not carried out before.
+
     :raises LedgerError: if the ledger cannot be read.
     """
     sql = f"""
     SELECT jobs.account_id, jobs.region FROM jobs
     WHERE id IN (SELECT job FROM attempts WHERE outcome = 'unknown' OR ended IS NULL)
       AND (SELECT count(*) FROM intents WHERE job = jobs.id) > (SELECT count(*) FROM rows WHERE job = jobs.id AND {_CHANGED})
-    ORDER BY jobs.id"""  # noqa: S608  # a constant
+      AND (coalesce(outcome, '') NOT IN ('ok', 'changed')
+           OR (SELECT count(*) FROM rows WHERE job = jobs.id AND attempt = jobs.attempt AND {_LEFT_ALONE})
+              > (SELECT count(*) FROM rows WHERE job = jobs.id AND attempt < jobs.attempt AND {_CHANGED}))
+    ORDER BY jobs.id"""  # noqa: S608  # constants
     with reading(path) as connection:
         return tuple(connection.execute(sql).fetchall())
 

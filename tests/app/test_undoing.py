@@ -91,3 +91,18 @@ async def test_where_a_change_may_be_that_is_not_recorded_undo_says_so_and_fails
     assert [group.code for group in result.summary.faults] == ["MayBeMore"]
     assert result.exit_code == 3
     assert two in app.changes_note(lab.settings(), ran.summary.run_id)
+
+
+async def test_what_a_later_attempt_found_not_done_and_did_leaves_no_doubt(lab):
+    two = lab.members[1]
+    lab.endpoint.add_fault(FaultRule(answer=Answer.DROP, action="PutParameter", account=two))
+    ran = await lab.run(set_level, accounts=(two,), soft=True, max_failures="9")
+    lab.endpoint.set_faults([])
+    settings = lab.settings()
+    past = app.past_run(settings, "last")
+    again = await app.take_up(settings, past, set_level, {}, lab.streams, only=("unknown",))
+
+    assert ran.coverage == {"unknown": 1}
+    assert outcomes(again) == {"changed": 1}
+    assert app.changes_note(settings, "last") == ""
+    assert outcomes(await undo(lab, set_level)) == {"changed": 1}

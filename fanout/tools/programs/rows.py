@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -93,7 +94,7 @@ class JsonLines:
         self._rest = b""
 
 
-class _Document:
+class _Document(ABC):
     """Gathers the whole output, which is read in the end."""
 
     def __init__(self) -> None:
@@ -122,8 +123,9 @@ class _Document:
             document, self._parts = b"".join(self._parts), []
             self._read(document)
 
+    @abstractmethod
     def _read(self, document: bytes) -> None:
-        raise NotImplementedError
+        """Read the whole of it."""
 
 
 class JsonDocument(_Document):
